@@ -1,0 +1,20 @@
+# llmsize_module(NAME [DEPENDS module...] [LINK library...] [PRIVATE_LINK library...])
+#
+# Makes the static library llmsize_NAME from src/NAME/*.cpp with the headers of include/llmsize. DEPENDS names the
+# modules that this one may include (tests/architecture/layers.cmake holds the same rule against the sources).
+function(llmsize_module name)
+  cmake_parse_arguments(ARG "" "" "DEPENDS;LINK;PRIVATE_LINK" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/${name}/*.cpp")
+  set(target llmsize_${name})
+  if(sources)
+    add_library(${target} STATIC ${sources})
+    set(visibility PUBLIC)
+    target_link_libraries(${target} PRIVATE ${ARG_PRIVATE_LINK})
+  else()
+    add_library(${target} INTERFACE)
+    set(visibility INTERFACE)
+  endif()
+  target_include_directories(${target} ${visibility} "${PROJECT_SOURCE_DIR}/include")
+  list(TRANSFORM ARG_DEPENDS PREPEND llmsize_)
+  target_link_libraries(${target} ${visibility} llmsize_options ${ARG_DEPENDS} ${ARG_LINK})
+endfunction()

@@ -1,0 +1,28 @@
+# The one place for language standard, warnings and sanitizers: an INTERFACE target that every module links.
+option(LLMSIZE_BUILD_TESTS "Build the tests" ON)
+option(LLMSIZE_BUILD_BENCHMARKS "Build the Google Benchmark programs in bench/" OFF)
+option(LLMSIZE_BUILD_FUZZERS "Build the libFuzzer targets (clang only)" OFF)
+option(LLMSIZE_WARNINGS_AS_ERRORS "Treat warnings as errors" OFF)
+option(LLMSIZE_COVERAGE "Instrument for line coverage" OFF)
+option(LLMSIZE_STATIC_LIBRARIES "Link libstdc++, fmt and spdlog statically into the binary" OFF)
+set(LLMSIZE_SANITIZERS "" CACHE STRING "Comma-separated list for -fsanitize=, for example address,undefined")
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+endif()
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+
+add_library(llmsize_options INTERFACE)
+target_compile_features(llmsize_options INTERFACE cxx_std_20)
+target_compile_options(llmsize_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast -Wswitch-enum
+  $<$<BOOL:${LLMSIZE_WARNINGS_AS_ERRORS}>:-Werror>)
+if(LLMSIZE_SANITIZERS)
+  target_compile_options(llmsize_options INTERFACE -fsanitize=${LLMSIZE_SANITIZERS} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(llmsize_options INTERFACE -fsanitize=${LLMSIZE_SANITIZERS})
+endif()
+if(LLMSIZE_COVERAGE)
+  target_compile_options(llmsize_options INTERFACE --coverage)
+  target_link_options(llmsize_options INTERFACE --coverage)
+endif()

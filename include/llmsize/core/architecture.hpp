@@ -1,0 +1,28 @@
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "llmsize/core/cache_rule.hpp"
+#include "llmsize/core/graph_rule.hpp"
+#include "llmsize/core/tensor_template.hpp"
+
+namespace llmsize {
+
+/// An architecture as data/architectures/<id>.json describes it: what tensors a model of it has, what it
+/// caches, and the ordered blocks of its graph. Operations are code (core/graph); this only names them.
+struct Architecture {
+  std::string id;
+  std::string name;
+  std::string source;
+  std::string as_of;
+  std::string min_engine_version;
+  std::vector<TensorTemplate> tensors;  ///< Empty: only files can be sized.
+  CacheRule cache;
+  GraphRule graph;
+  std::vector<std::string>
+      config_architectures;  ///< Values of "architectures" in a Hugging Face config.json.
+  std::map<std::string, std::string> config_keys;  ///< config.json key -> hyperparameter key.
+};
+
+}  // namespace llmsize

@@ -1,0 +1,192 @@
+#include "llmsize/catalog/catalog.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <numeric>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "llmsize/catalog/embedded.hpp"
+
+namespace llmsize::catalog {
+namespace {
+
+EntryReference reference(const EmbeddedEntry& entry) {
+  return {entry.kind,
+          entry.id,
+          entry.aliases,
+          entry.total_params,
+          {"embedded", std::string(entry.file), fmt::format("/entries/{}", entry.position)},
+          entry.text};
+}
+
+/// Letters and digits in lower case, dots kept: the form in which names are compared.
+std::string folded(std::string_view name) {
+  std::string out;
+  for (const char c : name)
+    if (c == '.' || std::isalnum(static_cast<unsigned char>(c)))
+      out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return out;
+}
+
+bool answers_to(const EntryReference& entry, const std::string& folded_name) {
+  if (folded(entry.id) == folded_name) return true;
+  std::string_view rest = entry.aliases;
+  while (!rest.empty()) {
+    const auto end = rest.find('\n');
+    if (folded(rest.substr(0, end)) == folded_name) return true;
+    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+  }
+  return false;
+}
+
+/// Levenshtein distance, for suggestions.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), 0U);
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t above = row[j];
+      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0U : 1U)});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+std::string joined_aliases(const nlohmann::json& entry) {
+  std::string out;
+  const auto aliases = entry.find("aliases");
+  if (aliases == entry.end() || !aliases->is_array()) return out;
+  for (const auto& alias : *aliases)
+    if (alias.is_string()) out += alias.get<std::string>() + '\n';
+  return out;
+}
+
+}  // namespace
+
+std::string EntryLocation::describe() const {
+  return layer == "embedded" ? fmt::format("data/{}#{}", file, pointer)
+                             : fmt::format("{}/{}#{}", layer, file, pointer);
+}
+
+Catalog Catalog::embedded() {
+  return {};
+}
+
+void Catalog::add_layer(const FileReader& files, const std::string& folder) {
+  const auto names = files.list(folder);
+  if (!names) {
+    problems_.push_back({{folder, "", ""}, names.error().message, names.error().hint});
+    return;
+  }
+  for (const auto& name : *names) {
+    if (!name.ends_with(".json")) continue;
+    const auto text = files.read_text(folder + "/" + name);
+    if (!text) {
+      problems_.push_back({{folder, name, ""}, text.error().message, text.error().hint});
+      continue;
+    }
+    const auto document = nlohmann::json::parse(*text, nullptr, false);
+    if (document.is_discarded() || !document.is_object() || !document.contains("kind") ||
+        !document["kind"].is_string() || !document.contains("entries") || !document["entries"].is_array()) {
+      problems_.push_back({{folder, name, ""},
+                           document.is_discarded() ? "is not valid JSON" : "is not a catalog file",
+                           R"(A catalog file is {"kind": "model", "entries": [{"id": "…", …}]}.)"});
+      continue;
+    }
+    const std::string kind = document["kind"];
+    std::size_t position = 0;
+    for (const auto& entry : document["entries"]) {
+      EntryLocation location{folder, name, fmt::format("/entries/{}", position++)};
+      if (!entry.is_object() || !entry.contains("id") || !entry["id"].is_string() ||
+          entry["id"].get<std::string>().empty()) {
+        problems_.push_back(
+            {std::move(location), "an entry without an \"id\"", "Give it a text that names it."});
+        continue;
+      }
+      const auto params = entry.find("total_params");
+      const std::int64_t total =
+          params != entry.end() && params->is_number_integer() ? params->get<std::int64_t>() : 0;
+      user_entries_.insert_or_assign(
+          {kind, entry["id"].get<std::string>()},
+          UserEntry{joined_aliases(entry), total, std::move(location), entry.dump()});
+    }
+  }
+}
+
+std::vector<EntryReference> Catalog::list(std::string_view kind) const {
+  std::vector<EntryReference> out;
+  for (const auto& entry : embedded_entries())
+    if (entry.kind == kind &&
+        (user_entries_.empty() || !user_entries_.contains({std::string(kind), std::string(entry.id)})))
+      out.push_back(reference(entry));
+  for (const auto& [key, entry] : user_entries_)
+    if (key.first == kind)
+      out.push_back({key.first, key.second, entry.aliases, entry.total_params, entry.location, entry.text});
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  return out;
+}
+
+std::optional<EntryReference> Catalog::find(std::string_view kind, std::string_view id) const {
+  const auto user = user_entries_.find({std::string(kind), std::string(id)});
+  if (user != user_entries_.end()) {
+    const auto& [key, entry] = *user;
+    return EntryReference{key.first,          key.second,     entry.aliases,
+                          entry.total_params, entry.location, entry.text};
+  }
+  const auto entries = embedded_entries();
+  const auto before = [](const EmbeddedEntry& entry,
+                         const std::pair<std::string_view, std::string_view>& key) {
+    return entry.kind != key.first ? entry.kind < key.first : entry.id < key.second;
+  };
+  const auto found = std::lower_bound(entries.begin(), entries.end(), std::pair(kind, id), before);
+  if (found == entries.end() || found->kind != kind || found->id != id) return std::nullopt;
+  return reference(*found);
+}
+
+std::optional<EntryReference> Catalog::find_by_name(std::string_view kind, std::string_view name) const {
+  if (auto exact = find(kind, name)) return exact;
+  const std::string wanted = folded(name);
+  if (wanted.empty()) return std::nullopt;
+  for (auto& entry : list(kind))
+    if (answers_to(entry, wanted)) return entry;
+  return std::nullopt;
+}
+
+Result<nlohmann::json> Catalog::parse(const EntryReference& entry) const {
+  auto document = nlohmann::json::parse(entry.text, nullptr, false);
+  if (document.is_discarded() || !document.is_object())
+    return fail(ErrorCode::malformed, fmt::format("{}: is not a JSON object", entry.location.describe()),
+                "Run llmsize catalog validate.");
+  return document;
+}
+
+Result<nlohmann::json> Catalog::get(std::string_view kind, std::string_view id) const {
+  if (const auto entry = find(kind, id)) return parse(*entry);
+  const auto near = similar(kind, id);
+  return fail(ErrorCode::not_found, fmt::format("no {} named \"{}\" in the catalog", kind, id),
+              near.empty() ? fmt::format("llmsize catalog list {} shows all.", kind)
+                           : fmt::format("Did you mean {}?", fmt::join(near, ", ")));
+}
+
+std::vector<std::string> Catalog::similar(std::string_view kind, std::string_view name,
+                                          std::size_t most) const {
+  const std::string wanted = folded(name);
+  std::vector<std::pair<std::size_t, std::string>> ranked;
+  for (const auto& entry : list(kind)) {
+    const std::string id = folded(entry.id);
+    const std::size_t distance = id.starts_with(wanted) ? 0 : edit_distance(id, wanted);
+    if (distance <= std::max<std::size_t>(2, wanted.size() / 3)) ranked.emplace_back(distance, entry.id);
+  }
+  std::sort(ranked.begin(), ranked.end());
+  std::vector<std::string> out;
+  for (const auto& [distance, id] : ranked)
+    if (out.size() < most) out.push_back(id);
+  return out;
+}
+
+}  // namespace llmsize::catalog
