@@ -1,12 +1,13 @@
+cmake_minimum_required(VERSION 3.25)
 # Fails when a source includes a header of a module it must not know. The rule is docs/ARCHITECTURE.md's:
 # core <- ports <- {gguf, hf, probe, measure}; core <- {catalog, render, emit}; all <- app <- cli; io sees ports only,
 # and only cli knows io.
 set(allowed_core "core")
 set(allowed_ports "core;ports")
-foreach(module gguf hf probe measure)
+foreach(module IN ITEMS gguf hf probe measure)
   set(allowed_${module} "core;ports;${module}")
 endforeach()
-foreach(module render emit)
+foreach(module IN ITEMS render emit)
   set(allowed_${module} "core;${module}")
 endforeach()
 # Catalog layers are read through the file port.
