@@ -16,4 +16,12 @@ struct TensorTemplate {
   std::string when;
 };
 
+struct Architecture;
+
+/// The tensor table of a model of `architecture` with these hyperparameters, at the types that converting to
+/// F16 gives. Errors: unsupported where the architecture has no templates; malformed for a missing or
+/// impossible hyperparameter; overflow.
+Result<std::vector<Tensor>> expand_tensors(const Architecture& architecture,
+                                           const Hyperparameters& hyperparameters);
+
 }  // namespace llmsize

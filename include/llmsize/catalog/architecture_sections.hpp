@@ -1,0 +1,16 @@
+#pragma once
+#include <nlohmann/json_fwd.hpp>
+
+#include "llmsize/core/cache_rule.hpp"
+#include "llmsize/core/graph_rule.hpp"
+#include "llmsize/core/result.hpp"
+
+namespace llmsize::catalog {
+
+/// The "cache" section of an architecture entry. Errors: malformed, without the place, which the caller adds.
+Result<CacheRule> parse_cache_rule(const nlohmann::json& section);
+
+/// The "graph" section of an architecture entry. Errors as for parse_cache_rule.
+Result<GraphRule> parse_graph_rule(const nlohmann::json& section);
+
+}  // namespace llmsize::catalog

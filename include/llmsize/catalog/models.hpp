@@ -1,0 +1,11 @@
+#pragma once
+#include "llmsize/catalog/catalog.hpp"
+#include "llmsize/core/model.hpp"
+
+namespace llmsize::catalog {
+
+/// The model of a catalog entry, with the tensor table that converting its published weights to F16 gives.
+/// Errors: malformed with file and JSON pointer; unsupported where the architecture has no tensor templates.
+Result<Model> load_model(const Catalog& catalog, const EntryReference& entry);
+
+}  // namespace llmsize::catalog
