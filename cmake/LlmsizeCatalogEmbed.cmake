@@ -21,7 +21,11 @@ function(llmsize_embed_catalog target folder)
   endif()
   add_custom_command(OUTPUT "${generated}" COMMAND ${generator_command} "${folder}" "${generated}"
     DEPENDS ${generator} ${catalog_files} COMMENT "Embedding the catalogs")
-  target_sources(${target} PRIVATE "${generated}")
-  # One literal per file is longer than ISO C++ requires compilers to accept; GCC and Clang accept it.
-  set_source_files_properties("${generated}" PROPERTIES COMPILE_OPTIONS "-Wno-overlength-strings" SKIP_LINTING ON)
+  # Generated text is not linted, and its literals are longer than ISO C++ asks compilers to accept (GCC and Clang do).
+  add_library(${target}_data OBJECT "${generated}")
+  target_link_libraries(${target}_data PRIVATE llmsize_options)
+  target_include_directories(${target}_data PRIVATE "${PROJECT_SOURCE_DIR}/include")
+  target_compile_options(${target}_data PRIVATE -Wno-overlength-strings)
+  set_target_properties(${target}_data PROPERTIES CXX_CLANG_TIDY "")
+  target_sources(${target} PRIVATE $<TARGET_OBJECTS:${target}_data>)
 endfunction()

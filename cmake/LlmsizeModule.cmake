@@ -5,6 +5,7 @@
 function(llmsize_module name)
   cmake_parse_arguments(ARG "" "" "DEPENDS;LINK;PRIVATE_LINK" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/${name}/*.cpp")
+  list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
   set(target llmsize_${name})
   if(sources)
     add_library(${target} STATIC ${sources})

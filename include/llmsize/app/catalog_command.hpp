@@ -1,0 +1,22 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "llmsize/app/outcome.hpp"
+#include "llmsize/app/services.hpp"
+#include "llmsize/core/result.hpp"
+
+namespace llmsize::app {
+
+struct CatalogOptions {
+  std::vector<std::string> words;  ///< "list KIND", "show [KIND] ID", "validate", "add FILE".
+  std::string family;              ///< list: only models of this family, by its "family" value.
+  std::string architecture;        ///< list: only models of this architecture.
+  std::string match;               ///< list: only ids that contain this text.
+  bool json = false;
+};
+
+/// `llmsize catalog …`: what is in the catalogs, which layer won, and what is wrong with them.
+Result<Outcome> run_catalog(const Services& services, const CatalogOptions& options);
+
+}  // namespace llmsize::app

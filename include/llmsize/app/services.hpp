@@ -1,0 +1,19 @@
+#pragma once
+#include "llmsize/catalog/catalog.hpp"
+#include "llmsize/core/tensor.hpp"
+#include "llmsize/ports/environment.hpp"
+#include "llmsize/ports/file_reader.hpp"
+#include "llmsize/ports/file_writer.hpp"
+
+namespace llmsize::app {
+
+/// What every command may use of the outside world, plus the catalogs. Built by the command line (or a test).
+struct Services {
+  const FileReader& files;
+  const FileWriter& writer;
+  const Environment& environment;
+  const catalog::Catalog& catalog;
+  const TypeTable& types;
+};
+
+}  // namespace llmsize::app

@@ -1,0 +1,45 @@
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "llmsize/app/services.hpp"
+#include "llmsize/core/architecture.hpp"
+#include "llmsize/core/footprint.hpp"
+#include "llmsize/core/model.hpp"
+#include "llmsize/core/quantize.hpp"
+#include "llmsize/core/run.hpp"
+
+namespace llmsize::app {
+
+/// Which model, how quantized, run how: everything that decides bytes.
+struct SizingRequest {
+  std::string model;  ///< A path, catalog id or alias.
+  std::string quant;  ///< File type; empty: the file's own, or Q4_K_M for anything that is not yet quantized.
+  QuantizeOptions quantize;
+  RunRequest run;
+  Residency residency;
+};
+
+/// A sized model, with what it was sized from.
+struct Sizing {
+  Model model;  ///< With final tensor types.
+  Architecture architecture;
+  std::string quant;
+  Run run;
+  WeightSizes weights;
+  SizedPart file;
+  ContextLayout context;
+  Footprint footprint;
+  std::vector<std::string> notes;
+};
+
+/// Finds a model by what the user wrote: an existing path or *.gguf, a catalog id, an alias. `quant` receives
+/// what an alias such as "qwen2.5-coder:14b-instruct-q4_K_M" implies, unless it is set already. Errors:
+/// not_found with similar names; whatever reading it can fail with.
+Result<Model> find_model(const Services& services, const std::string& name, std::string& quant);
+
+/// The one pipeline from a request to bytes; estimate, plan and fit all use it.
+Result<Sizing> size_model(const Services& services, const SizingRequest& request);
+
+}  // namespace llmsize::app

@@ -1,0 +1,29 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "llmsize/core/units.hpp"
+
+namespace llmsize {
+
+/// Levenshtein distance in bytes.
+std::size_t edit_distance(std::string_view a, std::string_view b);
+
+/// The candidate that most resembles `word`; empty where none comes within a third of its length.
+std::string nearest(const std::string& word, const std::vector<std::string>& candidates);
+
+/// ASCII letters in lower case, all else as it was.
+std::string lower_case(std::string_view text);
+
+/// Binary units for people: "812 B", "4.36 MiB", "17.28 GiB". Negative sizes keep their sign.
+std::string size_text(Bytes size);
+
+/// Parameters for people: "494 M", "7.62 B", "1.03 T".
+std::string params_text(ParamCount params);
+
+/// 12345678 as "12,345,678".
+std::string grouped(std::int64_t number);
+
+}  // namespace llmsize

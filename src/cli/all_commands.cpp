@@ -1,0 +1,9 @@
+#include "llmsize/cli/commands.hpp"
+
+namespace llmsize::cli {
+
+std::vector<Command> all_commands(const app::Services& services) {
+  return {catalog_command(services)};
+}
+
+}  // namespace llmsize::cli

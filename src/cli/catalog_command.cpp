@@ -1,0 +1,36 @@
+#include "llmsize/app/catalog_command.hpp"
+
+#include <memory>
+
+#include "llmsize/cli/commands.hpp"
+#include "llmsize/cli/setters.hpp"
+
+namespace llmsize::cli {
+
+Command catalog_command(const app::Services& services) {
+  auto options = std::make_shared<app::CatalogOptions>();
+  Command command;
+  command.name = "catalog";
+  command.summary = "the models, quants, architectures, roles and tables that answers are built from";
+  command.examples = {
+      {"llmsize catalog list model --family Qwen3", "the catalog's models of a family"},
+      {"llmsize catalog show qwen2.5-7b-instruct", "one entry with its sources, and the layer it comes from"},
+      {"llmsize catalog show guide", "the sizing guide's tables beside computed values"},
+      {"llmsize catalog validate", "what is wrong in your own catalog.d, with file and place"},
+      {"llmsize catalog add model.gguf", "an entry for your own catalog, from a file's header"}};
+  command.positionals = {"list [KIND] | show [KIND] ID | validate | add FILE", "what to do",
+                         [options](const std::string& word) -> Result<void> {
+                           options->words.push_back(word);
+                           return {};
+                         }};
+  command.groups = {
+      {"Filters and answer",
+       {{{"--family"}, "NAME", "list: models of this family", set_text(options->family)},
+        {{"--architecture"}, "NAME", "list: models of this architecture", set_text(options->architecture)},
+        {{"--match"}, "TEXT", "list: ids that contain the text", set_text(options->match)},
+        {{"--json"}, "", "one JSON document", set_true(options->json)}}}};
+  command.run = [options, &services] { return app::run_catalog(services, *options); };
+  return command;
+}
+
+}  // namespace llmsize::cli

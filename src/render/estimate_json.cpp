@@ -1,0 +1,155 @@
+#include <nlohmann/json.hpp>
+
+#include "llmsize/core/engine.hpp"
+#include "llmsize/render/estimate.hpp"
+
+namespace llmsize::render {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json model_json(const ModelIdentity& model) {
+  return {{"id", model.id},
+          {"name", model.name},
+          {"architecture", model.architecture.empty() ? Json() : Json(model.architecture)},
+          {"source", model_source_name(model.source)},
+          {"total_params", model.total_params.value()},
+          {"active_params", model.active_params ? Json(model.active_params->value()) : Json()}};
+}
+
+Json run_json(const EstimateReport& report) {
+  const Run& run = report.run;
+  return {{"engine", engine::name},
+          {"engine_version", engine::version},
+          {"tool", run.tool == Tool::bench ? "bench" : "server"},
+          {"context_tokens", run.context_tokens},
+          {"padded_context_tokens", run.padded_context},
+          {"context_tokens_per_sequence", run.sequence_context},
+          {"batch_tokens", run.batch_tokens},
+          {"ubatch_tokens", run.ubatch_tokens},
+          {"parallel", run.sequences},
+          {"kv_unified", run.kv_unified},
+          {"cache_type_k", run.cache_type_k.name()},
+          {"cache_type_v", run.cache_type_v.name()},
+          {"flash_attention", run.flash_attention},
+          {"swa_full", run.swa_full},
+          {"gpu_layers", 0},
+          {"mmap", report.residency.load_mode != LoadMode::none},
+          {"repack", report.residency.repack}};
+}
+
+Json artifact_json(const ArtifactReport& artifact) {
+  Json counts = Json::object();
+  for (const auto& [type, count] : artifact.count_by_type) counts[type] = count;
+  Json bytes = Json::object();
+  for (const auto& [type, size] : artifact.bytes_by_type) bytes[type] = size.value();
+  return {{"quant", artifact.quant},
+          {"tensor_bytes", artifact.tensors.size.value()},
+          {"tensor_bytes_low", artifact.tensors.low.value()},
+          {"tensor_bytes_high", artifact.tensors.high.value()},
+          {"file_bytes", artifact.file.size.value()},
+          {"file_bytes_low", artifact.file.low.value()},
+          {"file_bytes_high", artifact.file.high.value()},
+          {"bits_per_weight", artifact.bits_per_weight},
+          {"tensors_by_type", std::move(counts)},
+          {"bytes_by_type", std::move(bytes)},
+          {"basis",
+           {{"tensor_bytes",
+             {{"basis", basis_name(artifact.tensors.basis)}, {"source", artifact.tensors.source}}},
+            {"file_bytes", {{"basis", basis_name(artifact.file.basis)}, {"source", artifact.file.source}}}}}};
+}
+
+Json memory_json(const EstimateReport& report) {
+  const Footprint& f = report.footprint;
+  Json memory = Json::object();
+  Json intervals = Json::object();
+  Json basis = Json::object();
+  const auto add = [&](const char* key, const SizedPart& part) {
+    memory[key] = part.size.value();
+    if (part.low != part.high) intervals[key] = {{"low", part.low.value()}, {"high", part.high.value()}};
+    if (!part.source.empty()) basis[key] = {{"basis", basis_name(part.basis)}, {"source", part.source}};
+  };
+  add("weights_bytes", f.weights);
+  add("repacked_bytes", f.repacked);
+  add("kv_bytes", f.kv_cache);
+  add("kv_active_bytes", f.kv_active);
+  add("state_bytes", f.state);
+  add("compute_bytes", f.compute);
+  add("output_bytes", f.output);
+  add("prompt_cache_bytes", f.prompt_cache);
+  add("adapter_bytes", f.adapters);
+  add("projector_bytes", f.projector);
+  add("draft_bytes", f.draft);
+  add("runtime_bytes", f.runtime);
+  // Known only once measured on a running server; never guessed.
+  for (const char* key : {"orchestration_bytes", "token_vectors_bytes", "result_bytes", "load_staging_bytes",
+                          "peak_process_bytes"})
+    memory[key] = nullptr;
+  memory["anonymous_bytes"] = f.anonymous.value();
+  memory["file_backed_bytes"] = f.file_backed.value();
+  memory["total_bytes"] = f.total.value();
+  memory["low_bytes"] = f.low.value();
+  memory["high_bytes"] = f.high.value();
+  const auto& budget = report.verdict.budget.value;
+  memory["devices"] =
+      Json::array({{{"device", "CPU"},
+                    {"weights_bytes", f.weights.size.value()},
+                    {"kv_bytes", f.kv_cache.size.value()},
+                    {"state_bytes", f.state.size.value()},
+                    {"compute_bytes", f.compute.size.value()},
+                    {"capacity_bytes", budget ? Json(budget->value()) : Json()},
+                    {"headroom_bytes", budget ? Json(report.verdict.headroom.value()) : Json()}}});
+  memory["intervals"] = std::move(intervals);
+  memory["basis"] = std::move(basis);
+  return memory;
+}
+
+Json scratch_json(const Scratch& scratch) {
+  Json parts = Json::array();
+  for (const auto& part : scratch.parts) parts.push_back({{"name", part.name}, {"bytes", part.size.value()}});
+  return parts;
+}
+
+Json speed_json(const std::optional<SpeedRange>& speed) {
+  if (!speed) return {{"low", nullptr}, {"mid", nullptr}, {"high", nullptr}};
+  return {
+      {"low", speed->low.per_second()}, {"mid", speed->mid.per_second()}, {"high", speed->high.per_second()}};
+}
+
+Json verdict_json(const Verdict& verdict) {
+  const bool known = verdict.budget.known();
+  return {
+      {"fits", fit_name(verdict.fit)},
+      {"bound_by", verdict.bound_by},
+      {"budget_bytes", known ? Json(verdict.budget.value->value()) : Json()},
+      {"headroom_bytes", known ? Json(verdict.headroom.value()) : Json()},
+      {"basis",
+       {{"budget_bytes", {{"basis", basis_name(verdict.budget.basis)}, {"source", verdict.budget.source}}}}}};
+}
+
+}  // namespace
+
+std::string estimate_json(const EstimateReport& report) {
+  Json document = {{"schema", "llmsize.estimate/1"}};
+  document["model"] = model_json(report.model);
+  document["run"] = run_json(report);
+  document["artifact"] = artifact_json(report.artifact);
+  document["memory"] = memory_json(report);
+  document["compatibility"] = {
+      {"architecture", report.model.architecture.empty() ? Json() : Json(report.model.architecture)},
+      {"types", document["artifact"]["tensors_by_type"]},
+      {"backend", "CPU"},
+      {"min_engine_version", nullptr}};
+  document["scratch"] = scratch_json(report.footprint.scratch);
+  document["throughput"] = {{"decode_tokens_per_second", speed_json(report.decode_speed)},
+                            {"prefill_tokens_per_second", speed_json(report.prompt_speed)},
+                            {"assumed_active_tokens", nullptr}};
+  document["verdict"] = verdict_json(report.verdict);
+  document["guide"] = report.guide ? Json{{"size_bytes", report.guide->size.value()},
+                                          {"difference_percent", report.guide->difference_percent}}
+                                   : Json();
+  document["notes"] = report.notes;
+  return document.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
+}  // namespace llmsize::render

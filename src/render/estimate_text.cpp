@@ -1,0 +1,192 @@
+#include <algorithm>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "llmsize/core/text.hpp"
+#include "llmsize/render/estimate.hpp"
+
+namespace llmsize::render {
+namespace {
+
+std::string spread(const SizedPart& part) {
+  return part.low == part.high ? "" : fmt::format("  ({} to {})", size_text(part.low), size_text(part.high));
+}
+
+std::string budget_name(const EstimateReport& report) {
+  return report.budget_named ? report.verdict.bound_by
+                             : fmt::format("this host ({})", report.verdict.bound_by);
+}
+
+std::string headline(const EstimateReport& report) {
+  const std::string what = fmt::format("{} at {} with {} tokens of context", report.model.name,
+                                       report.artifact.quant, grouped(report.run.context_tokens));
+  const std::string need = size_text(report.footprint.total);
+  const Verdict& verdict = report.verdict;
+  std::string sentence;
+  switch (verdict.fit) {
+    case Fit::resident:
+      sentence = fmt::format("{} fits: {} of {}, bound by {}.", what, need, size_text(*verdict.budget.value),
+                             budget_name(report));
+      break;
+    case Fit::pages_from_disk:
+      sentence = fmt::format("{} runs only by paging weights from disk: {} needed, {} there, bound by {}.",
+                             what, need, size_text(*verdict.budget.value), budget_name(report));
+      break;
+    case Fit::cannot:
+      sentence = fmt::format("{} cannot run: {} of it must stay in memory, {} there, bound by {}.", what,
+                             size_text(report.footprint.anonymous), size_text(*verdict.budget.value),
+                             budget_name(report));
+      break;
+    case Fit::unknown:
+      sentence = fmt::format("{} needs {}; whether it fits is unknown.", what, need);
+      break;
+  }
+  return report.next_step.empty() ? sentence : sentence + " Next: " + report.next_step + ".";
+}
+
+std::string model_lines(const EstimateReport& report) {
+  const ModelIdentity& model = report.model;
+  std::string line = fmt::format("Model      {}", model.id.empty() ? model.name : model.id);
+  if (!model.architecture.empty()) line += fmt::format(", architecture {}", model.architecture);
+  line += fmt::format(", {} parameters", params_text(model.total_params));
+  if (model.active_params) line += fmt::format(", {} active per token", params_text(*model.active_params));
+  return line + fmt::format(" (from {})\n", model.source == ModelSource::catalog  ? "the catalog"
+                                            : model.source == ModelSource::gguf   ? "the GGUF header"
+                                            : model.source == ModelSource::config ? "config.json"
+                                                                                  : "--params alone");
+}
+
+std::string run_lines(const EstimateReport& report) {
+  const Run& run = report.run;
+  const std::string slots = run.sequences == 1 ? "one slot"
+                            : run.kv_unified
+                                ? fmt::format("{} slots sharing one cache", run.sequences)
+                                : fmt::format("{} slots of {}", run.sequences, grouped(run.sequence_context));
+  return fmt::format(
+      "Run        {}: {} tokens of context, {}, batch {}, micro-batch {}, cache {}/{}, flash attention {}, "
+      "{}\n",
+      run.tool == Tool::bench ? "llama-bench" : "llama-server", grouped(run.context_tokens), slots,
+      run.batch_tokens, run.ubatch_tokens, run.cache_type_k.name(), run.cache_type_v.name(),
+      run.flash_attention ? "on" : "off",
+      report.residency.load_mode == LoadMode::mmap    ? "mmap"
+      : report.residency.load_mode == LoadMode::mlock ? "mlock"
+                                                      : "no mmap");
+}
+
+std::string artifact_lines(const ArtifactReport& artifact) {
+  std::string lines = fmt::format("File       {}{}, {} bytes of tensors, {:.2f} bits per weight\n",
+                                  size_text(artifact.file.size), spread(artifact.file),
+                                  grouped(artifact.tensors.size.value()), artifact.bits_per_weight);
+  std::vector<std::pair<std::string, Bytes>> types(artifact.bytes_by_type.begin(),
+                                                   artifact.bytes_by_type.end());
+  std::stable_sort(types.begin(), types.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
+  for (const auto& [type, size] : types)
+    lines += fmt::format("           {:<8} {:>5} tensors {:>12}\n", type, artifact.count_by_type.at(type),
+                         size_text(size));
+  return lines;
+}
+
+struct MemoryLine {
+  const char* label;
+  const SizedPart* part;
+  const char* remark;
+};
+
+std::string memory_lines(const EstimateReport& report, bool explain) {
+  const Footprint& f = report.footprint;
+  const bool mapped = report.residency.load_mode != LoadMode::none;
+  const MemoryLine lines[] = {
+      {"weights", &f.weights, mapped ? "mapped from the file" : "read into memory"},
+      {"repacked weights", &f.repacked, "second copy in the processor's layout; --no-repack drops it"},
+      {"KV cache", &f.kv_cache, "reserved in full at start"},
+      {"recurrent state", &f.state, ""},
+      {"scratch", &f.compute, "reused by every layer; not the peak of the process"},
+      {"output", &f.output, ""},
+      {"adapters", &f.adapters, ""},
+      {"projector", &f.projector, ""},
+      {"draft model", &f.draft, ""},
+      {"runtime", &f.runtime, "vocabulary, graph and the like"},
+      {"prompt cache", &f.prompt_cache, "grows to this cap; --cache-ram sets it"}};
+  std::string out = "\nMemory\n";
+  for (const auto& line : lines) {
+    if (line.part->high.value() == 0) continue;
+    out += fmt::format("  {:<17} {:>12}{}", line.label, size_text(line.part->size), spread(*line.part));
+    if (*line.remark != 0) out += fmt::format("  {}", line.remark);
+    out += '\n';
+    if (explain && !line.part->source.empty())
+      out += fmt::format("  {:<17}   {}: {}\n", "", basis_name(line.part->basis), line.part->source);
+  }
+  out += fmt::format("  {:<17} {:>12}  anonymous {}, file-backed {}\n", "total", size_text(f.total),
+                     size_text(f.anonymous), size_text(f.file_backed));
+  if (f.low != f.high)
+    out += fmt::format("  {:<17} {:>12}  to {}\n", "from", size_text(f.low), size_text(f.high));
+  return out;
+}
+
+std::string scratch_lines(const Scratch& scratch) {
+  if (scratch.parts.empty()) return "";
+  std::string out =
+      "\nScratch by part (the parts share space, so the peak is not their sum, and is not the process's "
+      "peak)\n";
+  for (const auto& part : scratch.parts)
+    out += fmt::format("  {:<22} {:>12}\n", part.name, size_text(part.size));
+  return out;
+}
+
+std::string layer_lines(const std::vector<Tensor>& tensors) {
+  std::map<int, Bytes> by_layer;
+  for (const auto& tensor : tensors) by_layer[layer_of(tensor.name)] += tensor.size();
+  std::string out = "\nWeights by layer\n";
+  for (const auto& [layer, size] : by_layer)
+    out += fmt::format("  {:<10} {:>12}\n", layer < 0 ? "outside" : fmt::format("layer {}", layer),
+                       size_text(size));
+  out += "\nTensors\n";
+  for (const auto& tensor : tensors)
+    out += fmt::format(
+        "  {:<40} {:<8} {:>14}  {}\n", tensor.name, tensor.type.name(), grouped(tensor.size().value()),
+        fmt::join(tensor.dimensions.begin(), tensor.dimensions.begin() + tensor.rank(), " x "));
+  return out;
+}
+
+std::string guide_line(const EstimateReport& report) {
+  if (!report.guide) return "";
+  const double percent = report.guide->difference_percent;
+  return fmt::format(
+      "\nThe guide's rule of thumb says {:.1f} GB: {:.1f} % {} the weights and KV cache above.\n",
+      static_cast<double>(report.guide->size.value()) / 1e9, std::abs(percent),
+      percent < 0 ? "below" : "above");
+}
+
+std::string speed_line(const char* label, const std::optional<SpeedRange>& speed) {
+  if (!speed) return "";
+  return fmt::format("  {:<8} {:.1f} tokens/s ({:.1f} to {:.1f})\n", label, speed->mid.per_second(),
+                     speed->low.per_second(), speed->high.per_second());
+}
+
+std::string speed_lines(const EstimateReport& report) {
+  if (!report.decode_speed && !report.prompt_speed)
+    return report.speed_unknown_because.empty()
+               ? ""
+               : fmt::format("\nSpeed      unknown: {}\n", report.speed_unknown_because);
+  return "\nSpeed\n" + speed_line("decode", report.decode_speed) + speed_line("prompt", report.prompt_speed);
+}
+
+}  // namespace
+
+std::string estimate_text(const EstimateReport& report, bool explain) {
+  std::string page = headline(report) + "\n\n" + model_lines(report) + run_lines(report) +
+                     artifact_lines(report.artifact) + memory_lines(report, explain);
+  if (explain) page += scratch_lines(report.footprint.scratch);
+  page += speed_lines(report);
+  page += guide_line(report);
+  if (!report.notes.empty()) {
+    page += "\nNotes\n";
+    for (const auto& note : report.notes) page += fmt::format("  - {}\n", note);
+  }
+  if (explain && !report.tensors.empty()) page += layer_lines(report.tensors);
+  return page;
+}
+
+}  // namespace llmsize::render

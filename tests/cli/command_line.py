@@ -1,0 +1,232 @@
+"""Runs the built program as a person or a script would, and checks exit status, stdout and stderr.
+
+Every document printed with --json is validated against its schema in docs/schema, so an output without a schema, or a
+schema that the output has left behind, fails here.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+try:
+    import jsonschema
+except ImportError:
+    jsonschema = None
+
+BINARY = os.environ["LLMSIZE_BINARY"]
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+SCHEMAS = SOURCE / "docs" / "schema"
+
+
+def run(*arguments, env=None, stdin=subprocess.DEVNULL):
+    home = {"HOME": "/nonexistent", "XDG_CONFIG_HOME": "/nonexistent", "XDG_DATA_DIRS": "/nonexistent", "PATH": os.environ["PATH"]}
+    # Sanitizer and coverage settings must reach the program.
+    home.update({k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS") or k.startswith("GCOV")})
+    return subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=120, env={**home, **(env or {})}, stdin=stdin)
+
+
+class CommandLineCase(unittest.TestCase):
+    maxDiff = None
+
+    def document(self, *arguments, status=0, env=None):
+        """The JSON document of a command, checked against its schema; stderr must be empty."""
+        result = run(*arguments, "--json", env=env)
+        self.assertEqual(result.returncode, status, result.stdout + result.stderr)
+        self.assertEqual(result.stderr, "")
+        document = json.loads(result.stdout)
+        self.check_schema(document)
+        return document
+
+    def check_schema(self, document):
+        name = document["schema"]
+        self.assertRegex(name, r"^llmsize\.[a-z_]+/1$")
+        path = SCHEMAS / (name.split(".", 1)[1].split("/")[0] + ".schema.json")
+        self.assertTrue(path.exists(), f"{name} has no schema in docs/schema")
+        if jsonschema is None:
+            self.skipTest("python3-jsonschema is not installed, so outputs are not validated")
+        jsonschema.validate(document, json.loads(path.read_text()))
+
+    def failure(self, *arguments, status, says):
+        """A failing command: one clear line on stderr, nothing on stdout, and the same as JSON."""
+        result = run(*arguments)
+        self.assertEqual(result.returncode, status, result.stdout + result.stderr)
+        self.assertEqual(result.stdout, "")
+        self.assertTrue(result.stderr.startswith("error: "), result.stderr)
+        self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
+        self.assertIn(says, result.stderr)
+        document = self.document(*arguments, status=status)
+        self.assertEqual(document["schema"], "llmsize.error/1")
+        return document["error"]
+
+
+class GeneralBehaviour(CommandLineCase):
+    def test_a_bare_call_shows_the_three_lines_to_try(self):
+        result = run()
+        self.assertEqual(result.returncode, 0)
+        for line in ("llmsize probe", "llmsize estimate --params 32 --quant Q4_K_M", "llmsize plan --ram 256"):
+            self.assertIn(line, result.stdout)
+
+    def test_version_names_the_engine_whose_rules_it_follows(self):
+        result = run("--version")
+        self.assertEqual(result.returncode, 0)
+        self.assertIn("llama.cpp 0.5.0", result.stdout)
+
+    def test_help_begins_with_examples(self):
+        for command in ("probe", "estimate", "plan", "catalog"):
+            page = run(command, "--help").stdout
+            self.assertLess(page.index("Examples"), page.index("--json"), command)
+
+    def test_an_unknown_command_suggests_the_nearest(self):
+        self.assertIn("estimate", self.failure("estimat", status=2, says="estimat")["hint"])
+
+    def test_an_unknown_flag_suggests_the_nearest(self):
+        self.assertIn("--quant", self.failure("estimate", "--quantt", "Q4_0", status=2, says="--quantt")["hint"])
+
+    def test_completions_parse_in_bash(self):
+        script = run("--completions", "bash").stdout
+        self.assertEqual(subprocess.run(["bash", "-n"], input=script, text=True).returncode, 0)
+        self.failure("--completions", "tcsh", status=2, says="tcsh")
+
+    def test_a_full_disk_behind_stdout_is_an_error(self):
+        with open("/dev/full", "w") as full:
+            result = subprocess.run([BINARY, "--version"], stdout=full, stderr=subprocess.PIPE, text=True)
+        self.assertEqual(result.returncode, 1)
+
+
+class Estimate(CommandLineCase):
+    def test_parameters_alone_give_intervals(self):
+        document = self.document("estimate", "--params", "32", "--quant", "Q4_K_M")
+        low, high = document["artifact"]["tensor_bytes_low"], document["artifact"]["tensor_bytes_high"]
+        self.assertLess(low, high)
+        # Qwen2.5-32B at Q4_K_M, as published: 19.85 GB; its 32.76 B parameters make it slightly larger than 32 B.
+        self.assertTrue(low < 19.85e9 * 32 / 32.76 < high, (low, high))
+        text = run("estimate", "--params", "32", "--quant", "Q4_K_M").stdout
+        self.assertIn("catalog", text)
+
+    def test_active_parameters_say_mixture_of_experts(self):
+        document = self.document("estimate", "--params", "235", "-A", "22", "--quant", "Q4_K_M")
+        self.assertEqual(document["model"]["active_params"], 22_000_000_000)
+
+    def test_a_catalog_model_is_exact(self):
+        document = self.document("estimate", "-m", "qwen2.5-1.5b-instruct", "--quant", "Q4_K_M", "-c", "4096", "-np", "1", "--no-repack")
+        # The engine's own dry run of the quantizer, and 28 layers * 2 * 256 values * 2 bytes * 4096 cells.
+        self.assertEqual(document["artifact"]["tensor_bytes"], 980_097_536)
+        self.assertEqual(document["memory"]["kv_bytes"], 28 * 2 * 256 * 2 * 4096)
+
+    def test_names_with_total_and_active_parameters_are_understood(self):
+        document = self.document("estimate", "-m", "Qwen3-235B-A22B")
+        self.assertEqual(document["model"]["total_params"], 235_093_634_560)
+        self.assertAlmostEqual(document["model"]["active_params"] / 22e9, 1, delta=0.03)
+
+    def test_an_ollama_tag_names_model_and_quant(self):
+        document = self.document("estimate", "-m", "qwen2.5-coder:14b-instruct-q4_K_M")
+        self.assertEqual(document["artifact"]["quant"], "Q4_K_M")
+
+    def test_a_named_budget_decides_the_exit_status(self):
+        arguments = ["estimate", "-m", "qwen2.5-7b-instruct", "--quant", "Q4_K_M", "--cache-ram", "0"]
+        self.assertEqual(self.document(*arguments, "--ram", "24GiB")["verdict"]["fits"], "resident")
+        self.assertEqual(self.document(*arguments, "--ram", "2GiB", "--no-repack")["verdict"]["fits"], "pages_from_disk")
+        self.document(*arguments, "--ram", "2GiB", "--no-repack", "--require", "resident", status=3)
+        self.assertEqual(self.document(*arguments, "--ram", "256MiB", status=3)["verdict"]["fits"], "cannot")
+        self.assertEqual(run(*arguments).returncode, 0)
+
+    def test_nonsense_is_refused_with_the_flag_named(self):
+        for arguments, says in (
+            (["--params", "0"], "--params"),
+            (["--params", "-7"], "--params"),
+            (["--params", "NaN"], "--params"),
+            (["--params", "1e400"], "--params"),
+            (["--params", "32000000000"], "billion"),
+            (["--params", "32", "--ram", "-5"], "--ram"),
+            (["--params", "32", "--ram", "0"], "--ram"),
+            (["--params", "32", "-c", "0"], "--ctx-size"),
+            (["--params", "32", "-c", "99999999999999999999"], "--ctx-size"),
+            (["--params", "32", "-np", "0"], "--parallel"),
+            (["--params", "32", "-ctk", "q9"], "--cache-type-k"),
+            (["--params", "32", "-fa", "maybe"], "--flash-attn"),
+            (["--params", "7", "-A", "32"], "active"),
+            (["--params", "7", "-m", "qwen2.5-7b-instruct"], "--model"),
+            ([], "nothing to size"),
+            (["--quant"], "--quant"),
+        ):
+            with self.subTest(arguments=arguments):
+                self.failure("estimate", *arguments, status=2, says=says)
+
+    def test_unknown_names_suggest_near_ones(self):
+        error = self.failure("estimate", "-m", "qwen2.5-7b-instrukt", status=1, says="qwen2.5-7b-instrukt")
+        self.assertIn("qwen2.5-7b-instruct", error["hint"])
+        self.failure("estimate", "-m", "qwen2.5-7b-instruct", "--quant", "Q9", status=1, says="Q9")
+
+    def test_broken_files_give_one_clear_error(self):
+        with tempfile.TemporaryDirectory() as folder:
+            cases = {"empty.gguf": b"", "cut.gguf": b"GGUF\x03\0\0\0" + b"\xff" * 16, "text.gguf": b"not a model at all, but long enough to look at"}
+            for name, content in cases.items():
+                path = pathlib.Path(folder, name)
+                path.write_bytes(content)
+                self.failure("estimate", "-m", str(path), status=1, says=name)
+            self.failure("estimate", "-m", folder, status=1, says="directory")
+            self.failure("estimate", "-m", folder + "/none.gguf", status=1, says="none.gguf")
+
+    def test_the_same_question_gets_the_same_bytes(self):
+        arguments = ("estimate", "-m", "qwen2.5-7b-instruct", "--ram", "24", "--isa", "avx2", "--json")
+        self.assertEqual(run(*arguments).stdout, run(*arguments).stdout)
+
+
+class Catalog(CommandLineCase):
+    def test_kinds_and_entries_are_listed(self):
+        self.assertGreaterEqual(len(self.document("catalog", "list", "models")["entries"]), 200)
+        kinds = {k["kind"] for k in self.document("catalog", "list")["kinds"]}
+        self.assertTrue({"model", "architecture", "file_type", "tensor_type", "role", "tier", "gpu", "cpu"} <= kinds, kinds)
+
+    def test_filters_narrow_the_list(self):
+        entries = self.document("catalog", "list", "model", "--architecture", "mamba")["entries"]
+        self.assertTrue(entries and all("mamba" in e["id"] for e in entries))
+
+    def test_the_embedded_catalogs_are_valid(self):
+        self.assertEqual(self.document("catalog", "validate")["problems"], [])
+
+    def test_a_users_catalog_overrides_by_id_and_broken_entries_are_named(self):
+        with tempfile.TemporaryDirectory() as folder:
+            own = self.document("catalog", "show", "model", "qwen2.5-0.5b-instruct")["entry"]
+            own["name"] = "My Qwen"
+            catalog = {"kind": "model", "entries": [own, {"id": "broken", "architecture": 7}]}
+            pathlib.Path(folder, "mine.json").write_text(json.dumps(catalog))
+            pathlib.Path(folder, "torn.json").write_text('{"kind": "model", ')
+            shown = run("--catalog", folder, "catalog", "show", "model", "qwen2.5-0.5b-instruct")
+            self.assertIn("My Qwen", shown.stdout)
+            self.assertIn("mine.json#/entries/0", shown.stdout)
+            report = run("--catalog", folder, "catalog", "validate")
+            self.assertEqual(report.returncode, 1)
+            self.assertIn("mine.json#/entries/1", report.stdout)
+            self.assertIn("torn.json", report.stdout)
+            self.assertEqual(run("--catalog", folder, "estimate", "-m", "qwen2.5-7b-instruct").returncode, 0)
+
+    def test_a_missing_catalog_folder_is_an_error(self):
+        self.failure("--catalog", "/nonexistent/catalog", "catalog", "list", status=1, says="/nonexistent/catalog")
+
+
+class Schemas(CommandLineCase):
+    def test_every_schema_is_itself_valid(self):
+        if jsonschema is None:
+            self.skipTest("python3-jsonschema is not installed")
+        for path in sorted(SCHEMAS.glob("*.schema.json")):
+            with self.subTest(path=path.name):
+                jsonschema.Draft202012Validator.check_schema(json.loads(path.read_text()))
+
+    def test_every_catalog_file_keeps_its_schema(self):
+        if jsonschema is None:
+            self.skipTest("python3-jsonschema is not installed")
+        for path in sorted((SOURCE / "data").rglob("*.json")):
+            document = json.loads(path.read_text())
+            schema = SCHEMAS / (document["kind"] + ".schema.json")
+            with self.subTest(path=path.name):
+                self.assertTrue(schema.exists(), f"{path.name}: kind {document['kind']} has no schema")
+                jsonschema.validate(document, json.loads(schema.read_text()))
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], "-v"])
