@@ -11,6 +11,7 @@
 
 namespace llmsize {
 
+struct Architecture;
 struct Model;
 
 /// Which of the engine's programs is sized: it decides how many tokens of a micro-batch may output logits.
@@ -54,9 +55,12 @@ struct Run {
   std::vector<std::string> notes;
 };
 
+/// The engine's own ceiling on sequences, and so on slots (LLAMA_MAX_SEQ, llama.cpp v0.5.0).
+inline constexpr std::int64_t most_sequences = 256;
+
 /// Applies llama-server's defaults and the engine's rules (docs/METHOD.md, "The run").
 /// Errors: usage for counts that are not positive or too large, refused_by_engine for combinations the engine
 /// rejects.
-Result<Run> resolve_run(const RunRequest& request, const Model& model);
+Result<Run> resolve_run(const RunRequest& request, const Model& model, const Architecture& architecture);
 
 }  // namespace llmsize
