@@ -1,0 +1,66 @@
+#include "llmsize/core/weights.hpp"
+
+#include <algorithm>
+
+namespace llmsize {
+namespace {
+
+/// Architectures that load the embedding a second time as the output, even into the same buffer.
+/// Source: recorded loads of llama.cpp v0.5.0 (Gemma 4 E2B holds its embedding twice).
+constexpr std::string_view twice_embedded[] = {"gemma3n", "gemma4"};
+
+bool holds_embedding_twice(const Model& model) {
+  return std::find(std::begin(twice_embedded), std::end(twice_embedded), model.architecture) !=
+             std::end(twice_embedded) &&
+         model.find_tensor("output.weight") == nullptr;
+}
+
+}  // namespace
+
+WeightSizes weight_sizes(const Model& model) {
+  WeightSizes sizes;
+  for (const auto& tensor : model.tensors) {
+    const Bytes size = tensor.size();
+    sizes.tensors += size;
+    sizes.cpu_buffer += buffer_size(tensor);
+    sizes.file_data += align_up(size, model.alignment);
+    const std::string type(tensor.type.name());
+    ++sizes.count_by_type[type];
+    sizes.bytes_by_type[type] += size;
+  }
+  return sizes;
+}
+
+Fact<Bytes> file_size(const Model& model) {
+  Fact<Bytes> size = model.header_size;
+  if (!size.known()) return size;
+  for (const auto& tensor : model.tensors) *size.value += align_up(tensor.size(), model.alignment);
+  if (size.basis == Basis::reported) size.source += ": header and tensor table";
+  return size;
+}
+
+Bytes buffer_size(const Tensor& tensor, const BufferRule& rule) {
+  Bytes size = tensor.size();
+  if (rule.row_multiple > 0 && tensor.type.is_quantized() && tensor.dimensions[0] % rule.row_multiple != 0) {
+    // Elements are padded, so that a kernel may read past the last row; whole blocks cover them.
+    const std::int64_t missing = rule.row_multiple - tensor.dimensions[0] % rule.row_multiple;
+    size += tensor.type.row_size(missing);
+  }
+  return align_up(size, rule.alignment);
+}
+
+int copies_in_engine(const Model& model, const Tensor& tensor) {
+  const auto& parameters = model.hyperparameters;
+  if (parameters.next_token_layer_count() > 0 && layer_of(tensor.name) >= parameters.main_layer_count())
+    return 0;
+  return tensor.name == "token_embd.weight" && holds_embedding_twice(model) ? 2 : 1;
+}
+
+Bytes engine_weights_size(const Model& model) {
+  Bytes total;
+  for (const auto& tensor : model.tensors)
+    if (const int copies = copies_in_engine(model, tensor); copies > 0) total += buffer_size(tensor) * copies;
+  return total;
+}
+
+}  // namespace llmsize

@@ -1,0 +1,121 @@
+// Sweeps the reference engine's own answers, where LLMSIZE_SHARED names the folder that holds them.
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "llmsize/catalog/file_types.hpp"
+#include "llmsize/catalog/types.hpp"
+#include "llmsize/core/quantize.hpp"
+#include "llmsize/core/weights.hpp"
+#include "llmsize/gguf/reader.hpp"
+#include "support/memory_files.hpp"
+
+using namespace llmsize;
+
+namespace {
+
+std::string gunzip(const std::string& path) {
+  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(("gzip -dc '" + path + "'").c_str(), "r"), pclose);
+  std::string out, part(1 << 16, '\0');
+  for (std::size_t got = 0; pipe && (got = fread(part.data(), 1, part.size(), pipe.get())) > 0;)
+    out.append(part, 0, got);
+  return out;
+}
+
+/// A header followed by `size` bytes of holes that nothing reads.
+class SparseFiles final : public FileReader {
+ public:
+  SparseFiles(std::string header, Bytes size) : header_(std::move(header)), size_(size) {}
+  Result<std::string> read_text(const std::string& path, Bytes) const override {
+    return fail(ErrorCode::unreadable, path);
+  }
+  Result<std::vector<std::string>> list(const std::string& path) const override {
+    return fail(ErrorCode::unreadable, path);
+  }
+  Result<std::string> read_link(const std::string& path) const override {
+    return fail(ErrorCode::unreadable, path);
+  }
+  [[nodiscard]] bool exists(const std::string&) const override { return true; }
+  [[nodiscard]] bool is_folder(const std::string&) const override { return false; }
+  Result<std::unique_ptr<RandomAccessFile>> open(const std::string&) const override {
+    return std::make_unique<File>(header_, size_);
+  }
+
+ private:
+  struct File final : RandomAccessFile {
+    File(const std::string& header, Bytes size) : header_(header), size_(size) {}
+    [[nodiscard]] Bytes size() const override { return size_; }
+    Result<std::size_t> read_at(std::int64_t offset, char* into, std::size_t length) override {
+      const auto start = std::min(static_cast<std::size_t>(offset), header_.size());
+      return header_.copy(into, length, start);
+    }
+    const std::string& header_;
+    Bytes size_;
+  };
+  std::string header_;
+  Bytes size_;
+};
+
+struct Sweep {
+  catalog::Catalog catalogs = catalog::Catalog::embedded();
+  TypeTable types = *catalog::load_tensor_types(catalogs);
+  int asked = 0, exact = 0;
+  std::string differences;
+
+  void count(bool equal, const std::string& what) {
+    ++asked;
+    exact += equal;
+    if (!equal) differences += what + '\n';
+  }
+
+  void quantize(const Model& model, const std::string& quant, const nlohmann::json& answer) {
+    const auto file_type = catalog::load_file_type(catalogs, types, quant);
+    if (!file_type) return count(false, quant + ": " + file_type.error().message);
+    const auto chosen = quantized_types(model, *file_type, types);
+    if (answer.contains("error")) return count(!chosen, model.id + " " + quant + ": not refused");
+    if (!chosen) return count(false, model.id + " " + quant + ": " + chosen.error().message);
+    const auto sizes = weight_sizes(with_types(model, *chosen));
+    const auto by_type = answer.at("tensors_by_type").get<std::map<std::string, std::int64_t>>();
+    count(sizes.tensors.value() == answer.at("tensor_bytes") && sizes.count_by_type == by_type,
+          model.id + " " + quant + ": " + std::to_string(sizes.tensors.value()) + " is not " +
+              answer.at("tensor_bytes").dump() + " " + nlohmann::json(sizes.count_by_type).dump() + " / " +
+              nlohmann::json(by_type).dump());
+  }
+};
+
+}  // namespace
+
+TEST_CASE("Weights and quant types equal the engine's own answers") {
+  const char* shared = std::getenv("LLMSIZE_SHARED");
+  if (shared == nullptr) {
+    WARN("SKIPPED: the sweep over the engine's own answers; set LLMSIZE_SHARED to run it");
+    return;
+  }
+  const std::string truth = std::string(shared) + "/ground-truth/";
+  Sweep files, weights, quants;
+  for (const char* set : {"real", "tiny"}) {
+    std::istringstream rows(gunzip(truth + set + ".jsonl.gz"));
+    for (std::string line; std::getline(rows, line);) {
+      const auto row = nlohmann::json::parse(line);
+      const SparseFiles file(gunzip(truth + row.at("header").get<std::string>()),
+                             Bytes(row.at("file_bytes")));
+      const auto model = read_gguf(file, row.at("name").get<std::string>() + ".gguf", files.types);
+      REQUIRE(model);
+      files.count(file_size(*model).value->value() == row.at("file_bytes"), model->id + ": file size");
+      for (const auto& memory : row.at("memory")) {
+        if (memory.contains("error")) continue;
+        weights.count(engine_weights_size(*model).value() == memory.at("buffers").at("CPU").at("model"),
+                      model->id + ": weights " + memory.at("settings").dump());
+      }
+      for (const auto& [quant, answer] : row.at("quantize").items()) quants.quantize(*model, quant, answer);
+    }
+  }
+  WARN("exact: file size " << files.exact << "/" << files.asked << ", weights " << weights.exact << "/"
+                           << weights.asked << ", quant types " << quants.exact << "/" << quants.asked);
+  CHECK(files.differences == "");
+  CHECK(weights.differences == "");
+  CHECK(quants.differences == "");
+}
