@@ -9,6 +9,7 @@
 #include "llmsize/core/model.hpp"
 #include "llmsize/core/quantize.hpp"
 #include "llmsize/core/run.hpp"
+#include "llmsize/core/weights.hpp"
 
 namespace llmsize::app {
 
