@@ -11,7 +11,7 @@
 #include "llmsize/core/quantize.hpp"
 #include "llmsize/core/weights.hpp"
 #include "llmsize/gguf/reader.hpp"
-#include "support/memory_files.hpp"
+#include "support/sparse_files.hpp"
 
 using namespace llmsize;
 
@@ -24,40 +24,6 @@ std::string gunzip(const std::string& path) {
     out.append(part, 0, got);
   return out;
 }
-
-/// A header followed by `size` bytes of holes that nothing reads.
-class SparseFiles final : public FileReader {
- public:
-  SparseFiles(std::string header, Bytes size) : header_(std::move(header)), size_(size) {}
-  Result<std::string> read_text(const std::string& path, Bytes) const override {
-    return fail(ErrorCode::unreadable, path);
-  }
-  Result<std::vector<std::string>> list(const std::string& path) const override {
-    return fail(ErrorCode::unreadable, path);
-  }
-  Result<std::string> read_link(const std::string& path) const override {
-    return fail(ErrorCode::unreadable, path);
-  }
-  [[nodiscard]] bool exists(const std::string&) const override { return true; }
-  [[nodiscard]] bool is_folder(const std::string&) const override { return false; }
-  Result<std::unique_ptr<RandomAccessFile>> open(const std::string&) const override {
-    return std::make_unique<File>(header_, size_);
-  }
-
- private:
-  struct File final : RandomAccessFile {
-    File(const std::string& header, Bytes size) : header_(header), size_(size) {}
-    [[nodiscard]] Bytes size() const override { return size_; }
-    Result<std::size_t> read_at(std::int64_t offset, char* into, std::size_t length) override {
-      const auto start = std::min(static_cast<std::size_t>(offset), header_.size());
-      return header_.copy(into, length, start);
-    }
-    const std::string& header_;
-    Bytes size_;
-  };
-  std::string header_;
-  Bytes size_;
-};
 
 struct Sweep {
   catalog::Catalog catalogs = catalog::Catalog::embedded();
@@ -100,8 +66,8 @@ TEST_CASE("Weights and quant types equal the engine's own answers") {
     std::istringstream rows(gunzip(truth + set + ".jsonl.gz"));
     for (std::string line; std::getline(rows, line);) {
       const auto row = nlohmann::json::parse(line);
-      const SparseFiles file(gunzip(truth + row.at("header").get<std::string>()),
-                             Bytes(row.at("file_bytes")));
+      const test::SparseFiles file(gunzip(truth + row.at("header").get<std::string>()),
+                                   Bytes(row.at("file_bytes")));
       const auto model = read_gguf(file, row.at("name").get<std::string>() + ".gguf", files.types);
       REQUIRE(model);
       files.count(file_size(*model).value->value() == row.at("file_bytes"), model->id + ": file size");
