@@ -4,6 +4,7 @@
 
 #include "llmsize/core/cache.hpp"
 #include "llmsize/core/fact.hpp"
+#include "llmsize/core/graph_allocator.hpp"
 #include "llmsize/core/result.hpp"
 #include "llmsize/core/run.hpp"
 #include "llmsize/core/units.hpp"
@@ -28,7 +29,16 @@ struct Scratch {
   std::vector<ScratchPart> parts;
 };
 
-/// Sizes the prompt graph of `run` on one CPU device, 32-byte alignment.
+/// The engine's prompt graph for `run`, with the model's caches as `layout` says.
+/// Errors: unsupported where the architecture has no list of blocks or the model lacks a tensor that a block
+/// needs; malformed where tensors and hyperparameters contradict each other.
+Result<TensorGraph> prompt_graph(const Model& model, const Architecture& architecture, const Run& run,
+                                 const ContextLayout& layout);
+
+/// Sizes that graph on one CPU device, 32-byte alignment. Errors as for prompt_graph, and overflow.
+Result<Scratch> compute_scratch(const Model& model, const Architecture& architecture, const Run& run,
+                                const ContextLayout& layout);
+/// The same with the layout that `context_layout` derives. Errors as for both.
 Result<Scratch> compute_scratch(const Model& model, const Architecture& architecture, const Run& run);
 
 }  // namespace llmsize

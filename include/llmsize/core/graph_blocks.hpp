@@ -1,0 +1,59 @@
+#pragma once
+#include <span>
+#include <string_view>
+
+#include "llmsize/core/graph_context.hpp"
+#include "llmsize/core/graph_rule.hpp"
+
+namespace llmsize {
+
+/// A building block of graphs: takes the current tensor, leaves its result as the current tensor.
+struct GraphBlock {
+  std::string_view name;
+  void (*build)(GraphContext& context, const GraphStep& step);
+  std::span<const std::string_view> flags;  ///< Accepted words; "key=" for options.
+  std::size_t operands = 0;  ///< How many free words it may take: names of weights or of saved tensors.
+};
+
+/// The block of that name, or null.
+const GraphBlock* find_graph_block(std::string_view name);
+
+// Each block_*.cpp offers its blocks as one table; docs/ADDING.md, "A graph block", says how to add one.
+std::span<const GraphBlock> flow_blocks();
+std::span<const GraphBlock> attention_blocks();
+std::span<const GraphBlock> feed_forward_blocks();
+
+// Pieces that several blocks share.
+
+/// x times the weight `name`, then its scale and its bias, each where the model has it.
+TensorId linear(GraphContext& context, std::string_view name, TensorId x);
+/// The same with the bias before the scale, as in feed-forward layers.
+TensorId linear_bias_first(GraphContext& context, std::string_view name, TensorId x);
+enum class NormKind { rms, layer };
+/// Normalizes, then multiplies with the weight and adds the bias, each where the model has it.
+TensorId normalize(GraphContext& context, std::string_view name, TensorId x, NormKind kind = NormKind::rms);
+
+/// Writes k and v to the layer's cache and attends: [value_length * heads, tokens].
+struct AttendOptions {
+  TensorId sinks = no_tensor;
+  TensorId score_bias = no_tensor;  ///< Forces attention without the fused operation.
+  int softcap_scales = 0;           ///< Score capping by tanh; scalings before it.
+  bool keys_first = false;          ///< Expand q, k, v instead of q, v, k.
+  int cache_layer = -1;             ///< Whose cache is read; -1: this layer's.
+  bool store = true;
+};
+TensorId attend(GraphContext& context, TensorId q, TensorId k, TensorId v, const Heads& heads,
+                const AttendOptions& options);
+/// Fused or separate projections to [length, heads, tokens] each.
+struct Projected {
+  TensorId q, k, v;
+};
+Projected project_qkv(GraphContext& context, TensorId x, const Heads& heads, const GraphStep& step);
+
+/// One gated or plain feed-forward network with weights `prefix`_up and so on.
+TensorId feed_forward(GraphContext& context, TensorId x, std::string_view prefix, std::string_view suffix,
+                      const GraphStep& step);
+/// The routed experts of the current layer.
+TensorId routed_experts(GraphContext& context, TensorId x, const GraphStep& step);
+
+}  // namespace llmsize

@@ -1,0 +1,245 @@
+// Attention with grouped queries, with or without the engine's fused operation.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "llmsize/core/graph_blocks.hpp"
+
+namespace llmsize {
+namespace {
+
+/// Multiplies rows with a rotation that spreads outliers before keys or values are quantized.
+TensorId rotate(GraphBuilder& graph, TensorId x, TensorId rotation) {
+  if (rotation == no_tensor || x == no_tensor) return x;
+  const std::int64_t length = graph.dimension(rotation, 0);
+  const Dimensions dimensions = graph.at(x).dimensions;
+  const Dimensions rows{length, graph.elements(x) / length, 1, 1};
+  const TensorId flat = graph.is_contiguous(x) ? graph.reshape(x, rows) : graph.cont(x, rows);
+  return graph.reshape(graph.mul_mat(rotation, flat), dimensions);
+}
+
+/// Seen as one row per token; x is [length, heads, tokens] with adjacent heads.
+TensorId merged_rows(GraphBuilder& graph, TensorId x) {
+  return graph.view_2d(x, graph.dimension(x, 0) * graph.dimension(x, 1), graph.dimension(x, 2),
+                       graph.stride(x, 2));
+}
+
+TensorId all_streams(GraphBuilder& graph, TensorId cache) {
+  if (graph.dimension(cache, 2) == 1) return cache;
+  return graph.reshape(
+      cache, {graph.dimension(cache, 0), graph.dimension(cache, 1) * graph.dimension(cache, 2), 1, 1});
+}
+
+void store_keys(GraphBuilder& graph, TensorId k, TensorId cache, TensorId indices) {
+  const TensorId rows = merged_rows(graph, k);
+  graph.expand(graph.set_rows(all_streams(graph, cache), rows, indices));
+}
+
+/// Without flash attention values lie transposed in the cache, element by element.
+void store_values_transposed(GraphBuilder& graph, TensorId v, TensorId cache, TensorId indices) {
+  const std::int64_t width = graph.dimension(v, 0) * graph.dimension(v, 1);
+  const Dimensions flat{width, graph.dimension(v, 2), 1, 1};
+  const bool adjacent = graph.stride(v, 2) == width * graph.at(v).type.layout().bytes;
+  TensorId rows = adjacent ? graph.reshape(v, flat) : graph.cont(v, flat);
+  if (width < graph.dimension(cache, 0)) rows = graph.pad(rows, {graph.dimension(cache, 0) - width, 0, 0, 0});
+  rows = graph.reshape(rows, {1, graph.elements(rows), 1, 1});
+  const TensorId elements = graph.reshape(cache, {1, graph.elements(cache), 1, 1});
+  graph.expand(graph.set_rows(elements, rows, indices));
+}
+
+TensorId cached_keys(GraphBuilder& graph, TensorId cache, std::int64_t length, std::int64_t heads) {
+  const auto type = graph.at(cache).type;
+  const std::int64_t row = type.row_size(graph.dimension(cache, 0)).value();
+  return graph.view(
+      cache, {length, heads, graph.dimension(cache, 1), graph.dimension(cache, 2)},
+      {type.row_size(length).value(), row, saturating_multiply(row, graph.dimension(cache, 1))});
+}
+
+TensorId cached_values_transposed(GraphBuilder& graph, TensorId cache, std::int64_t length,
+                                  std::int64_t heads) {
+  const std::int64_t cells = graph.dimension(cache, 1);
+  const std::int64_t element = graph.at(cache).type.layout().bytes;
+  const std::int64_t column = saturating_multiply(cells, element);
+  return graph.view(
+      cache, {cells, heads, length, graph.dimension(cache, 2)},
+      {saturating_multiply(column, length), column, saturating_multiply(column, graph.dimension(cache, 0))});
+}
+
+TensorId flash(GraphContext& context, TensorId q, TensorId k, TensorId v, TensorId mask,
+               const AttendOptions& options) {
+  auto& graph = context.graph();
+  if (graph.at(k).type == tensor_type::f32) k = graph.cast(k, tensor_type::f16);
+  if (graph.at(v).type == tensor_type::f32) v = graph.cast(v, tensor_type::f16);
+  const TensorId result = graph.flash_attention(q, k, v, mask, options.sinks);
+  graph.with_role(result, Role::attention_output);
+  const auto d = graph.at(result).dimensions;
+  return graph.reshape(result, {d[0] * d[1], d[2] * d[3], 1, 1});
+}
+
+TensorId scores_times_values(GraphContext& context, TensorId q, TensorId k, TensorId v, TensorId mask,
+                             bool transposed, const AttendOptions& options) {
+  auto& graph = context.graph();
+  TensorId scores = graph.with_role(graph.mul_mat(k, q), Role::attention_scores);
+  for (int i = 0; i < options.softcap_scales; ++i) scores = graph.scale(scores);
+  if (options.softcap_scales > 0) scores = graph.scale(graph.unary(scores));
+  if (options.score_bias != no_tensor) scores = graph.add(scores, options.score_bias);
+  scores = graph.with_role(graph.soft_max(scores, mask, options.sinks), Role::attention_scores);
+  if (!transposed) v = graph.cont(graph.transpose(v));
+  const TensorId weighted = graph.permute(graph.mul_mat(v, scores), {0, 2, 1, 3});
+  const auto d = graph.at(weighted).dimensions;
+  return graph.with_role(graph.cont(weighted, {d[0] * d[1], d[2] * d[3], 1, 1}), Role::attention_output);
+}
+
+/// Attention over given keys and values, [length, heads, cells, streams].
+TensorId attend_over(GraphContext& context, TensorId q, TensorId k, TensorId v, TensorId mask,
+                     const AttendOptions& options) {
+  auto& graph = context.graph();
+  const bool transposed = graph.stride(v, 1) > graph.stride(v, 2);
+  const std::int64_t streams = graph.dimension(k, 3);
+  const auto d = graph.at(q).dimensions;
+  q = graph.view(q, {d[0], d[1], d[2] / streams, streams},
+                 {graph.stride(q, 1), graph.stride(q, 2), graph.stride(q, 3) / streams});
+  q = graph.permute(q, {0, 2, 1, 3});
+  k = graph.permute(k, {0, 2, 1, 3});
+  v = graph.permute(v, {0, 2, 1, 3});
+  const bool fused = context.run().flash_attention && options.score_bias == no_tensor;
+  if (fused && transposed) v = graph.transpose(v);
+  const TensorId result = fused ? flash(context, q, k, v, mask, options)
+                                : scores_times_values(context, q, k, v, mask, transposed, options);
+  graph.expand(result);
+  return result;
+}
+
+TensorId attend_without_cache(GraphContext& context, TensorId q, TensorId k, TensorId v,
+                              const AttendOptions& options) {
+  auto& graph = context.graph();
+  for (const TensorId x : {q, k, v}) graph.expand(x);
+  const auto tokens = context.tokens();
+  const TensorId mask = context.input_once("attn_inp_kq_mask", context.mask_type(), {tokens, tokens, 1, 1});
+  return attend_over(context, q, k, v, mask, options);
+}
+
+}  // namespace
+
+TensorId attend(GraphContext& context, TensorId q, TensorId k, TensorId v, const Heads& heads,
+                const AttendOptions& options) {
+  const int layer = options.cache_layer < 0 ? context.layer() : options.cache_layer;
+  const auto* cache = context.attention_cache(layer);
+  if (cache == nullptr) return attend_without_cache(context, q, k, v, options);
+  auto& graph = context.graph();
+  const AttentionInputs inputs = context.attention_inputs(*cache, heads);
+  q = rotate(graph, q, inputs.key_rotation);
+  if (options.store) {
+    k = rotate(graph, k, inputs.key_rotation);
+    v = rotate(graph, v, inputs.value_rotation);
+  }
+  const TensorId key_cache = context.key_cache(*cache);
+  const TensorId value_cache = context.value_cache(*cache);
+  const bool transposed = !context.run().flash_attention;
+  graph.expand(q);
+  if (options.store) {
+    const bool keys_first = options.keys_first || context.has_sliding_layers();
+    graph.expand(keys_first ? k : v);
+    graph.expand(keys_first ? v : k);
+    store_keys(graph, k, key_cache, inputs.key_indices);
+    if (transposed)
+      store_values_transposed(graph, v, value_cache, inputs.value_indices);
+    else
+      store_keys(graph, v, value_cache, inputs.value_indices);
+  }
+  const TensorId keys = cached_keys(graph, key_cache, heads.key_length, heads.kv_count);
+  const TensorId values =
+      transposed ? cached_values_transposed(graph, value_cache, heads.value_length, heads.kv_count)
+                 : cached_keys(graph, value_cache, heads.value_length, heads.kv_count);
+  const TensorId result = attend_over(context, q, keys, values, inputs.mask, options);
+  return rotate(graph, result, inputs.value_rotation);
+}
+
+namespace {
+
+TensorId project_one(GraphContext& context, std::string_view name, TensorId x, std::int64_t length,
+                     std::int64_t heads, bool clamped, Role role) {
+  auto& graph = context.graph();
+  TensorId result = graph.with_role(linear(context, name, x), role);
+  if (clamped) result = graph.clamp(result);
+  return graph.reshape(result, {length, heads, graph.dimension(x, 1), 1});
+}
+
+Projected project_fused(GraphContext& context, TensorId x, const Heads& heads, bool clamped) {
+  auto& graph = context.graph();
+  TensorId all = graph.with_role(linear(context, "attn_qkv", x), Role::query);
+  if (clamped) all = graph.clamp(all);
+  const std::int64_t element = graph.at(all).type.layout().bytes;
+  const std::int64_t tokens = graph.dimension(all, 1);
+  const auto part = [&](std::int64_t length, std::int64_t count) {
+    return graph.view_3d(all, length, count, tokens, length * element, graph.stride(all, 1));
+  };
+  return {part(heads.key_length, heads.count), part(heads.key_length, heads.kv_count),
+          part(heads.value_length, heads.kv_count)};
+}
+
+}  // namespace
+
+Projected project_qkv(GraphContext& context, TensorId x, const Heads& heads, const GraphStep& step) {
+  const bool clamped =
+      step.has("clamp") && context.hyperparameters().number("attention.clamp_kqv").value_or(0) > 0;
+  if (context.has("attn_qkv")) return project_fused(context, x, heads, clamped);
+  return {project_one(context, "attn_q", x, heads.key_length, heads.count, clamped, Role::query),
+          project_one(context, "attn_k", x, heads.key_length, heads.kv_count, clamped, Role::key),
+          project_one(context, "attn_v", x, heads.value_length, heads.kv_count, clamped, Role::value)};
+}
+
+namespace {
+
+TensorId norm_if_present(GraphContext& context, std::string_view name, TensorId x, NormKind kind) {
+  return context.has(name) ? normalize(context, name, x, kind) : x;
+}
+
+bool uses_rope(const GraphContext& context, const GraphStep& step) {
+  const auto when = step.value("rope", "always");
+  if (when == "never") return false;
+  if (when == "sliding") return context.is_sliding();
+  if (when == "sliding_if_any") return context.is_sliding() || !context.has_sliding_layers();
+  if (when == "not_every_4th") return (context.layer() + 1) % 4 != 0;
+  return true;
+}
+
+void build_attention(GraphContext& context, const GraphStep& step) {
+  auto& graph = context.graph();
+  const Heads heads = context.heads();
+  auto [q, k, v] = project_qkv(context, context.current(), heads, step);
+  const NormKind kind = step.has("qk_layer_norm") ? NormKind::layer : NormKind::rms;
+  const bool norm_last = step.has("norm_after_rope");
+  if (!norm_last) {
+    q = norm_if_present(context, "attn_q_norm", q, kind);
+    k = norm_if_present(context, "attn_k_norm", k, kind);
+  }
+  if (uses_rope(context, step)) {
+    const TensorId factors = context.rope_factors();
+    q = graph.rope(q, context.positions(), factors);
+    k = graph.rope(k, context.positions(), factors);
+  }
+  if (norm_last) {
+    q = norm_if_present(context, "attn_q_norm", q, kind);
+    k = norm_if_present(context, "attn_k_norm", k, kind);
+  }
+  if (step.has("scale_q")) q = graph.scale(q);
+  AttendOptions options;
+  if (step.has("sinks")) options.sinks = context.find("attn_sinks");
+  if (step.has("softcap")) options.softcap_scales = 1;
+  context.set_current(attend(context, q, k, v, heads, options));
+  if (!step.has("no_projection"))
+    context.set_current(graph.with_role(linear(context, "attn_output", context.current()), Role::projected));
+}
+
+constexpr std::string_view attention_flags[] = {"rope=",   "clamp", "qk_layer_norm", "norm_after_rope",
+                                                "scale_q", "sinks", "softcap",       "no_projection"};
+constexpr GraphBlock blocks[] = {{"attention", build_attention, attention_flags, 0}};
+
+}  // namespace
+
+std::span<const GraphBlock> attention_blocks() {
+  return blocks;
+}
+
+}  // namespace llmsize

@@ -1,0 +1,115 @@
+// Blocks for what surrounds attention and feed-forward networks: embeddings, norms, residuals, the head.
+#include "llmsize/core/graph_blocks.hpp"
+
+namespace llmsize {
+namespace {
+
+void build_embedding(GraphContext& context, const GraphStep& step) {
+  auto& graph = context.graph();
+  const auto tokens = context.tokens();
+  if (step.value("positions") == "4") context.set_positions_per_token(4);
+  const TensorId table = context.global_weight("token_embd");
+  const TensorId ids = context.input_once("inp_tokens", tensor_type::i32, {tokens, 1, 1, 1});
+  const TensorId rows = graph.get_rows(table, ids);
+  graph.expand(rows);
+  // The engine keeps a second way in, for vectors instead of tokens; its place stays reserved.
+  const auto deepstack = context.hyperparameters().integer("n_deepstack_layers").value_or(0);
+  const std::int64_t width = graph.dimension(rows, 0) * (step.has("deepstack") ? 1 + deepstack : 1);
+  graph.expand(context.input_once("inp_embd", tensor_type::f32, {width, tokens, 1, 1}));
+  context.set_current(graph.with_role(rows, Role::residual));
+}
+
+void build_scale(GraphContext& context, const GraphStep& step) {
+  if (const auto key = step.value("if"); !key.empty()) {
+    const auto factor = context.hyperparameters().number(key).value_or(0);
+    const bool one_is_nothing = step.has("not_one");
+    if (factor == 0 || (one_is_nothing && factor == 1)) return;
+  }
+  context.set_current(context.graph().scale(context.current()));
+}
+
+NormKind norm_kind(const GraphStep& step) {
+  return step.has("layer") ? NormKind::layer : NormKind::rms;
+}
+
+void build_norm(GraphContext& context, const GraphStep& step) {
+  const auto from = step.value("from");
+  const TensorId x = from.empty() ? context.current() : context.saved(from);
+  context.set_current(normalize(context, step.operand(0), x, norm_kind(step)));
+}
+
+void build_save(GraphContext& context, const GraphStep& step) {
+  context.save(step.operand(0), context.current());
+}
+
+void build_load(GraphContext& context, const GraphStep& step) {
+  context.set_current(context.saved(step.operand(0)));
+}
+
+void build_add(GraphContext& context, const GraphStep& step) {
+  const TensorId other = context.saved(step.operand(0));
+  auto& graph = context.graph();
+  const TensorId sum =
+      step.has("reversed") ? graph.add(other, context.current()) : graph.add(context.current(), other);
+  context.set_current(graph.with_role(sum, Role::residual));
+}
+
+/// In the last layer only the rows whose logits are asked for go on.
+void build_rows(GraphContext& context, const GraphStep& step) {
+  if (!context.in_last_layer() && !step.has("always")) return;
+  auto& graph = context.graph();
+  for (const std::string_view name : step.words) {
+    if (name == "always") continue;
+    const TensorId x = name == "current" ? context.current() : context.saved(name);
+    const TensorId rows = graph.get_rows(x, context.output_ids());
+    if (name == "current")
+      context.set_current(rows);
+    else
+      context.save(name, rows);
+  }
+}
+
+void build_head(GraphContext& context, const GraphStep& step) {
+  auto& graph = context.graph();
+  if (!step.has("no_embeddings")) graph.output(context.current());
+  const bool own = context.find_global("output") != no_tensor;
+  TensorId logits = graph.mul_mat(context.global_weight(own ? "output" : "token_embd"), context.current());
+  if (const TensorId scale = context.find_global("output", ".scale"); scale != no_tensor)
+    logits = graph.mul(logits, scale);
+  if (const TensorId bias = context.find_global("output", ".bias"); bias != no_tensor)
+    logits = graph.add(logits, bias);
+  const auto& hyper = context.hyperparameters();
+  if (step.has("scaled") && hyper.number("logit_scale").value_or(0) != 0) logits = graph.scale(logits);
+  if (step.has("scaled_always")) logits = graph.scale(logits);
+  if (step.has("softcap") && hyper.number("final_logit_softcapping").value_or(0) != 0)
+    logits = graph.scale(graph.unary(graph.scale(logits)));
+  graph.output(graph.with_role(logits, Role::logits));
+  graph.expand(logits);
+  context.set_current(logits);
+}
+
+constexpr std::string_view embedding_flags[] = {"positions=", "deepstack"};
+constexpr std::string_view scale_flags[] = {"if=", "not_one"};
+constexpr std::string_view norm_flags[] = {"layer", "from="};
+constexpr std::string_view add_flags[] = {"reversed"};
+constexpr std::string_view rows_flags[] = {"always"};
+constexpr std::string_view head_flags[] = {"no_embeddings", "scaled", "scaled_always", "softcap"};
+
+constexpr GraphBlock blocks[] = {
+    {"embedding", build_embedding, embedding_flags, 0},
+    {"scale", build_scale, scale_flags, 0},
+    {"norm", build_norm, norm_flags, 1},
+    {"save", build_save, {}, 1},
+    {"load", build_load, {}, 1},
+    {"add", build_add, add_flags, 1},
+    {"rows", build_rows, rows_flags, 4},
+    {"head", build_head, head_flags, 0},
+};
+
+}  // namespace
+
+std::span<const GraphBlock> flow_blocks() {
+  return blocks;
+}
+
+}  // namespace llmsize
