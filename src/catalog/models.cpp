@@ -4,21 +4,70 @@
 #include <nlohmann/json.hpp>
 
 #include "llmsize/catalog/architectures.hpp"
+#include "llmsize/catalog/hyperparameters.hpp"
 
 namespace llmsize::catalog {
+namespace {
+
+std::string text_of(const nlohmann::json& entry, const char* key) {
+  const auto found = entry.find(key);
+  return found != entry.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+/// `error`, with where in the catalogs it happened.
+Error at(const EntryReference& entry, std::string_view pointer, const Error& error) {
+  return {error.code, fmt::format("{}{}: {}", entry.location.describe(), pointer, error.message),
+          error.hint.empty() ? "Run llmsize catalog validate." : error.hint};
+}
+
+/// Refuses an entry whose shape no source states in full: a default in its place would be a guess.
+Result<void> check_complete(const nlohmann::json& document) {
+  const auto missing = document.find("missing");
+  if (missing == document.end() || !missing->is_array() || missing->empty()) return {};
+  std::string names;
+  for (const auto& name : *missing)
+    if (name.is_string()) names += (names.empty() ? "" : ", ") + name.get<std::string>();
+  const auto total = document.find("total_params");
+  return fail(ErrorCode::unsupported,
+              fmt::format("{}: no public source states its {}", text_of(document, "name"), names),
+              total != document.end() && total->is_number_integer()
+                  ? fmt::format("Name its GGUF file, or size it by --params {:.1f}.",
+                                static_cast<double>(total->get<std::int64_t>()) / 1e9)
+                  : "Name its GGUF file.");
+}
+
+}  // namespace
 
 Result<Model> load_model(const Catalog& catalog, const EntryReference& entry) {
   const auto document = catalog.parse(entry);
   if (!document) return tl::unexpected(document.error());
   Model model;
   model.id = std::string(entry.id);
-  model.name = document->value("name", model.id);
-  model.architecture = document->value("architecture", "");
+  model.origin = model.id;
+  model.name = text_of(*document, "name");
+  model.architecture = text_of(*document, "architecture");
+  model.source = ModelSource::catalog;
+  if (auto complete = check_complete(*document); !complete) return tl::unexpected(complete.error());
   const auto architecture = load_architecture(catalog, model.architecture);
-  if (!architecture) return tl::unexpected(architecture.error());
+  if (!architecture) return tl::unexpected(at(entry, "/architecture", architecture.error()));
+
+  const auto stated = document->find("hyperparameters");
+  auto values = read_hyperparameters(stated == document->end() ? nlohmann::json() : *stated);
+  if (!values) return tl::unexpected(at(entry, "/hyperparameters", values.error()));
+  const auto described = document->find("features");
+  auto features = read_hyperparameters(described == document->end() ? nlohmann::json::object() : *described);
+  if (!features) return tl::unexpected(at(entry, "/features", features.error()));
+  model.hyperparameters = architecture->defaults;
+  for (const auto& [key, value] : values->all()) model.hyperparameters.set(key, value);
+  for (const auto& [key, value] : features->all()) model.hyperparameters.set("feature." + key, value);
+
   auto tensors = expand_tensors(*architecture, model.hyperparameters);
-  if (!tensors) return tl::unexpected(tensors.error());
+  if (!tensors) return tl::unexpected(at(entry, "", tensors.error()));
   model.tensors = *std::move(tensors);
+  if (const auto active = document->find("active_params");
+      active != document->end() && active->is_number_integer())
+    model.active_params = ParamCount(active->get<std::int64_t>());
+  if (const auto notes = text_of(*document, "notes"); !notes.empty()) model.notes.push_back(notes);
   return model;
 }
 

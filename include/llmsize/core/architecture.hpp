@@ -5,6 +5,7 @@
 
 #include "llmsize/core/cache_rule.hpp"
 #include "llmsize/core/graph_rule.hpp"
+#include "llmsize/core/hyperparameters.hpp"
 #include "llmsize/core/tensor_template.hpp"
 
 namespace llmsize {
@@ -23,6 +24,9 @@ struct Architecture {
   std::vector<std::string>
       config_architectures;  ///< Values of "architectures" in a Hugging Face config.json.
   std::map<std::string, std::string> config_keys;  ///< config.json key -> hyperparameter key.
+  /// Hyperparameters that models described by a catalog entry or a config.json have unless they say
+  /// otherwise.
+  Hyperparameters defaults;
 };
 
 }  // namespace llmsize
