@@ -1,6 +1,7 @@
 #include "llmsize/gguf/reader.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <unordered_set>
 
 #include <fmt/format.h>
@@ -81,6 +82,33 @@ std::string stem(const std::string& path) {
   return slash == std::string::npos ? name : name.substr(slash + 1);
 }
 
+/// The engine reads a model's shape as 32-bit numbers and allows 512 layers (LLAMA_MAX_LAYERS); holding to
+/// both here keeps every later product and loop within reason.
+constexpr std::int64_t lowest_number = std::numeric_limits<std::int32_t>::min();
+constexpr std::int64_t highest_number = std::numeric_limits<std::uint32_t>::max();
+constexpr std::int64_t most_layers = 512;
+
+Result<void> check_shape(const std::string& path, const gguf::Metadata& metadata,
+                         const std::string& architecture) {
+  const auto in_range = [](std::int64_t value) { return value >= lowest_number && value <= highest_number; };
+  for (const auto& [key, value] : metadata.values) {
+    if (!key.starts_with(architecture + ".")) continue;
+    const auto* number = std::get_if<std::int64_t>(&value);
+    const auto* list = std::get_if<std::vector<std::int64_t>>(&value);
+    if ((number != nullptr && !in_range(*number)) ||
+        (list != nullptr && !std::all_of(list->begin(), list->end(), in_range)))
+      return fail(ErrorCode::malformed, fmt::format("{}: {} does not fit 32 bits", path, key.substr(0, 80)),
+                  "The engine refuses it too; the file is damaged.");
+  }
+  const auto layers = metadata.integer(architecture + ".block_count").value_or(0);
+  const auto next_token = metadata.integer(architecture + ".nextn_predict_layers").value_or(0);
+  if (layers < 0 || layers > most_layers || next_token < 0 || next_token > layers)
+    return fail(ErrorCode::refused_by_engine,
+                fmt::format("{}: {} layers, {} of them for next-token prediction", path, layers, next_token),
+                fmt::format("The engine allows up to {} layers; the file is damaged.", most_layers));
+  return {};
+}
+
 Hyperparameters hyperparameters_of(const gguf::Metadata& metadata, const std::string& architecture) {
   Hyperparameters parameters;
   const std::string prefix = architecture + ".";
@@ -114,6 +142,8 @@ Result<Model> read_gguf(const FileReader& files, const std::string& path, const 
   if (model.architecture.empty())
     return fail(ErrorCode::malformed, fmt::format("{}: no general.architecture", path),
                 "It may be an adapter, a vocabulary or a projector; name the model's own file.");
+  if (auto checked = check_shape(path, header->metadata, model.architecture); !checked)
+    return tl::unexpected(checked.error());
   model.name = header->metadata.text("general.name");
   if (model.name.empty()) model.name = model.id;
   model.hyperparameters = hyperparameters_of(header->metadata, model.architecture);

@@ -158,6 +158,21 @@ TEST_CASE("Sizes that do not fit are refused before anything is reserved") {
              Catch::Contains("array of arrays"));
 }
 
+TEST_CASE("A shape beyond the engine's own limits is refused") {
+  const auto with = [](const char* key, auto value) {
+    return complaint(GgufBuilder()
+                         .text("general.architecture", "llama")
+                         .number(std::string("llama.") + key, value)
+                         .build());
+  };
+  CHECK_THAT(with("block_count", std::uint32_t{513}), Catch::Contains("513 layers"));
+  CHECK_THAT(with("block_count", std::int32_t{-1}), Catch::Contains("-1 layers"));
+  CHECK_THAT(with("nextn_predict_layers", std::uint32_t{1}), Catch::Contains("1 of them"));
+  CHECK_THAT(with("embedding_length", std::uint64_t{1} << 32), Catch::Contains("does not fit 32 bits"));
+  CHECK_THAT(with("embedding_length", ~std::uint64_t{0}), Catch::Contains("does not fit 63 bits"));
+  CHECK(with("embedding_length", std::uint64_t{4096}).empty());
+}
+
 TEST_CASE("Long texts and arrays are passed over, not kept") {
   auto file = small_model();
   file.text("general.license", std::string(100'000, 'x'))
