@@ -1,7 +1,6 @@
 // Sweeps the reference engine's own answers, where LLMSIZE_SHARED names the folder that holds them.
-#include <cstdio>
 #include <cstdlib>
-#include <memory>
+#include <sstream>
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
@@ -11,19 +10,13 @@
 #include "llmsize/core/quantize.hpp"
 #include "llmsize/core/weights.hpp"
 #include "llmsize/gguf/reader.hpp"
+#include "support/ground_truth.hpp"
 #include "support/sparse_files.hpp"
 
 using namespace llmsize;
+using test::gunzip;
 
 namespace {
-
-std::string gunzip(const std::string& path) {
-  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(("gzip -dc '" + path + "'").c_str(), "r"), pclose);
-  std::string out, part(1 << 16, '\0');
-  for (std::size_t got = 0; pipe && (got = fread(part.data(), 1, part.size(), pipe.get())) > 0;)
-    out.append(part, 0, got);
-  return out;
-}
 
 struct Sweep {
   catalog::Catalog catalogs = catalog::Catalog::embedded();

@@ -1,0 +1,72 @@
+// Sweeps the reference engine's own context sizes, where LLMSIZE_SHARED names the folder that holds them.
+#include <cstdlib>
+#include <sstream>
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "llmsize/catalog/architectures.hpp"
+#include "llmsize/catalog/types.hpp"
+#include "llmsize/core/cache.hpp"
+#include "llmsize/gguf/reader.hpp"
+#include "support/ground_truth.hpp"
+#include "support/sparse_files.hpp"
+
+using namespace llmsize;
+
+namespace {
+
+struct ContextSweep {
+  catalog::Catalog catalogs = catalog::Catalog::embedded();
+  TypeTable types = *catalog::load_tensor_types(catalogs);
+  int asked = 0, exact = 0;
+  std::string differences;
+
+  void count(bool equal, const std::string& what) {
+    ++asked;
+    exact += equal ? 1 : 0;
+    if (!equal) differences += what + '\n';
+  }
+
+  void ask(const Model& model, const Architecture& architecture, const nlohmann::json& answer) {
+    const auto what = model.id + " (" + model.architecture + ") " + answer.at("settings").dump();
+    const auto run = resolve_run(test::run_request(answer.at("settings"), types), model, architecture);
+    if (answer.contains("error")) return count(!run, what + ": not refused");
+    if (!run) return count(false, what + ": " + run.error().message);
+    if (run->sequence_context != answer.at("n_ctx_seq") || run->padded_context != answer.at("n_ctx_actual"))
+      return count(false, what + ": another context");
+    const auto layout = context_layout(model, architecture, *run);
+    if (!layout) return count(false, what + ": " + layout.error().message);
+    const auto size = context_size(*layout, run->sequence_context);
+    const auto is = (size.caches + size.states).value();
+    const auto wanted = answer.at("buffers").at("CPU").at("context").get<std::int64_t>();
+    count(is == wanted, what + ": " + std::to_string(is) + " is not " + std::to_string(wanted));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("Caches and states equal the engine's own answers") {
+  const char* shared = std::getenv("LLMSIZE_SHARED");
+  if (shared == nullptr) {
+    WARN("SKIPPED: the sweep over the engine's own context sizes; set LLMSIZE_SHARED to run it");
+    return;
+  }
+  const std::string truth = std::string(shared) + "/ground-truth/";
+  ContextSweep sweep;
+  for (const char* set : {"real", "tiny"}) {
+    std::istringstream rows(test::gunzip(truth + set + ".jsonl.gz"));
+    for (std::string line; std::getline(rows, line);) {
+      const auto row = nlohmann::json::parse(line);
+      const test::SparseFiles file(test::gunzip(truth + row.at("header").get<std::string>()),
+                                   Bytes(row.at("file_bytes")));
+      const auto model = read_gguf(file, row.at("name").get<std::string>() + ".gguf", sweep.types);
+      REQUIRE(model);
+      const auto architecture = catalog::load_architecture(sweep.catalogs, model->architecture);
+      if (!architecture) FAIL(architecture.error().message);
+      for (const auto& memory : row.at("memory")) sweep.ask(*model, *architecture, memory);
+    }
+  }
+  WARN("exact: context " << sweep.exact << "/" << sweep.asked);
+  CHECK(sweep.differences == "");
+}
