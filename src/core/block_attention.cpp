@@ -157,25 +157,50 @@ TensorId attend(GraphContext& context, TensorId q, TensorId k, TensorId v, const
 
 namespace {
 
-TensorId project_one(GraphContext& context, std::string_view name, TensorId x, std::int64_t length,
-                     std::int64_t heads, bool clamped, Role role) {
-  auto& graph = context.graph();
-  TensorId result = graph.with_role(linear(context, name, x), role);
-  if (clamped) result = graph.clamp(result);
-  return graph.reshape(result, {length, heads, graph.dimension(x, 1), 1});
+NormKind qk_norm_kind(const GraphStep& step) {
+  return step.has("qk_layer_norm") ? NormKind::layer : NormKind::rms;
 }
 
-Projected project_fused(GraphContext& context, TensorId x, const Heads& heads, bool clamped) {
+TensorId norm_if_present(GraphContext& context, std::string_view name, TensorId x, const GraphStep& step) {
+  return context.has(name) ? normalize(context, name, x, qk_norm_kind(step)) : x;
+}
+
+struct Projection {
+  std::string_view name;
+  std::string_view norm;
+  std::int64_t length;
+  std::int64_t heads;
+  Role role;
+};
+
+TensorId project_one(GraphContext& context, const Projection& projection, TensorId x, const GraphStep& step,
+                     bool clamped) {
   auto& graph = context.graph();
-  TensorId all = graph.with_role(linear(context, "attn_qkv", x), Role::query);
+  const LinearExtras extras{!step.has("unscaled_qkv"), true, false};
+  TensorId result = graph.with_role(linear(context, projection.name, x, extras), projection.role);
+  if (clamped) result = graph.clamp(result);
+  if (step.has("qk_norm_flat") && !projection.norm.empty())
+    result = norm_if_present(context, projection.norm, result, step);
+  return graph.reshape(result, {projection.length, projection.heads, graph.dimension(x, 1), 1});
+}
+
+Projected project_fused(GraphContext& context, TensorId x, const Heads& heads, const GraphStep& step,
+                        bool clamped) {
+  auto& graph = context.graph();
+  const LinearExtras extras{!step.has("unscaled_qkv"), true, false};
+  TensorId all = graph.with_role(linear(context, "attn_qkv", x, extras), Role::query);
   if (clamped) all = graph.clamp(all);
   const std::int64_t element = graph.at(all).type.layout().bytes;
   const std::int64_t tokens = graph.dimension(all, 1);
+  const std::int64_t row = graph.stride(all, 1);
+  if (step.has("heads_in_one"))
+    all = graph.reshape(all, {heads.key_length, heads.count + 2 * heads.kv_count, tokens, 1});
   const auto part = [&](std::int64_t length, std::int64_t count) {
-    return graph.view_3d(all, length, count, tokens, length * element, graph.stride(all, 1));
+    return graph.view_3d(all, length, count, tokens, length * element, row);
   };
-  return {part(heads.key_length, heads.count), part(heads.key_length, heads.kv_count),
-          part(heads.value_length, heads.kv_count)};
+  const TensorId q = part(heads.key_length, heads.count);
+  const TensorId k = part(heads.key_length, heads.kv_count);
+  return {q, k, part(heads.value_length, heads.kv_count)};
 }
 
 }  // namespace
@@ -183,17 +208,15 @@ Projected project_fused(GraphContext& context, TensorId x, const Heads& heads, b
 Projected project_qkv(GraphContext& context, TensorId x, const Heads& heads, const GraphStep& step) {
   const bool clamped =
       step.has("clamp") && context.hyperparameters().number("attention.clamp_kqv").value_or(0) > 0;
-  if (context.has("attn_qkv")) return project_fused(context, x, heads, clamped);
-  return {project_one(context, "attn_q", x, heads.key_length, heads.count, clamped, Role::query),
-          project_one(context, "attn_k", x, heads.key_length, heads.kv_count, clamped, Role::key),
-          project_one(context, "attn_v", x, heads.value_length, heads.kv_count, clamped, Role::value)};
+  if (context.has("attn_qkv")) return project_fused(context, x, heads, step, clamped);
+  const Projection q{"attn_q", "attn_q_norm", heads.key_length, heads.count, Role::query};
+  const Projection k{"attn_k", "attn_k_norm", heads.key_length, heads.kv_count, Role::key};
+  const Projection v{"attn_v", "", heads.value_length, heads.kv_count, Role::value};
+  return {project_one(context, q, x, step, clamped), project_one(context, k, x, step, clamped),
+          project_one(context, v, x, step, clamped)};
 }
 
 namespace {
-
-TensorId norm_if_present(GraphContext& context, std::string_view name, TensorId x, NormKind kind) {
-  return context.has(name) ? normalize(context, name, x, kind) : x;
-}
 
 bool uses_rope(const GraphContext& context, const GraphStep& step) {
   const auto when = step.value("rope", "always");
@@ -208,32 +231,36 @@ void build_attention(GraphContext& context, const GraphStep& step) {
   auto& graph = context.graph();
   const Heads heads = context.heads();
   auto [q, k, v] = project_qkv(context, context.current(), heads, step);
-  const NormKind kind = step.has("qk_layer_norm") ? NormKind::layer : NormKind::rms;
   const bool norm_last = step.has("norm_after_rope");
-  if (!norm_last) {
-    q = norm_if_present(context, "attn_q_norm", q, kind);
-    k = norm_if_present(context, "attn_k_norm", k, kind);
-  }
+  const auto norm_heads = [&, &q = q, &k = k] {
+    q = norm_if_present(context, "attn_q_norm", q, step);
+    k = norm_if_present(context, "attn_k_norm", k, step);
+  };
+  if (!norm_last && !step.has("qk_norm_flat")) norm_heads();
   if (uses_rope(context, step)) {
     const TensorId factors = context.rope_factors();
     q = graph.rope(q, context.positions(), factors);
     k = graph.rope(k, context.positions(), factors);
   }
-  if (norm_last) {
-    q = norm_if_present(context, "attn_q_norm", q, kind);
-    k = norm_if_present(context, "attn_k_norm", k, kind);
-  }
+  if (norm_last) norm_heads();
   if (step.has("scale_q")) q = graph.scale(q);
+  if (step.has("temperature") &&
+      context.hyperparameters().number("attention.temperature_scale").value_or(0) != 0)
+    q = graph.mul(q, context.attention_scale());
   AttendOptions options;
   if (step.has("sinks")) options.sinks = context.find("attn_sinks");
   if (step.has("softcap")) options.softcap_scales = 1;
   context.set_current(attend(context, q, k, v, heads, options));
+  const LinearExtras extras{true, !step.has("unbiased_output"), false};
   if (!step.has("no_projection"))
-    context.set_current(graph.with_role(linear(context, "attn_output", context.current()), Role::projected));
+    context.set_current(
+        graph.with_role(linear(context, "attn_output", context.current(), extras), Role::projected));
 }
 
-constexpr std::string_view attention_flags[] = {"rope=",   "clamp", "qk_layer_norm", "norm_after_rope",
-                                                "scale_q", "sinks", "softcap",       "no_projection"};
+constexpr std::string_view attention_flags[] = {
+    "rope=",        "clamp",        "qk_layer_norm",  "norm_after_rope", "scale_q",
+    "sinks",        "softcap",      "no_projection",  "temperature",     "unscaled_qkv",
+    "qk_norm_flat", "heads_in_one", "unbiased_output"};
 constexpr GraphBlock blocks[] = {{"attention", build_attention, attention_flags, 0}};
 
 }  // namespace

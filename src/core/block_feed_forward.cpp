@@ -45,10 +45,12 @@ TensorId feed_forward(GraphContext& context, TensorId x, std::string_view prefix
   auto& graph = context.graph();
   const std::string up_name = network_part(prefix, "_up", suffix);
   const std::string gate_name = network_part(prefix, "_gate", suffix);
-  const TensorId up = graph.with_role(linear_bias_first(context, up_name, x), Role::ffn_up);
+  const LinearExtras extras{!step.has("unscaled"), !step.has("unbiased"), true};
+  if (!context.has(up_name) && step.has("may_be_empty")) return activate(graph, x, step);
+  const TensorId up = graph.with_role(linear(context, up_name, x, extras), Role::ffn_up);
   TensorId hidden = up;
   if (context.has(gate_name)) {
-    const TensorId gate = graph.with_role(linear_bias_first(context, gate_name, x), Role::ffn_gate);
+    const TensorId gate = graph.with_role(linear(context, gate_name, x, extras), Role::ffn_gate);
     hidden =
         is_limited(context, "swiglu_clamp_shexp") ? clamped_gate(graph, gate, up) : graph.gated(gate, up);
   } else {
@@ -56,16 +58,18 @@ TensorId feed_forward(GraphContext& context, TensorId x, std::string_view prefix
   }
   graph.with_role(hidden, Role::ffn_gated);
   const std::string down_name = network_part(prefix, "_down", suffix);
-  return graph.with_role(linear_bias_first(context, down_name, hidden), Role::ffn_down);
+  return graph.with_role(linear(context, down_name, hidden, extras), Role::ffn_down);
 }
 
 namespace {
 
 /// x times the chosen experts' matrices, times their scales.
-TensorId expert_linear(GraphContext& context, std::string_view name, TensorId x, TensorId ids) {
+TensorId expert_linear(GraphContext& context, std::string_view name, TensorId x, TensorId ids,
+                       const GraphStep& step) {
   auto& graph = context.graph();
   TensorId result = graph.mul_mat_id(context.weight(name), x, ids);
-  if (const TensorId scale = context.find(name, ".scale"); scale != no_tensor) {
+  const TensorId scale = step.has("unscaled") ? no_tensor : context.find(name, ".scale");
+  if (scale != no_tensor) {
     const std::int64_t experts = graph.dimension(scale, 0);
     TensorId factors = graph.reshape(scale, {1, experts, 1, 1});
     factors = graph.get_rows(graph.repeat(factors, {1, experts, graph.dimension(x, 2), 1}), ids);
@@ -165,7 +169,7 @@ Routing route(GraphContext& context, TensorId x, const GraphStep& step) {
 TensorId activate_experts(GraphContext& context, TensorId x, TensorId ids, const GraphStep& step) {
   auto& graph = context.graph();
   if (context.has("ffn_gate_up_exps")) {
-    const TensorId both = expert_linear(context, "ffn_gate_up_exps", x, ids);
+    const TensorId both = expert_linear(context, "ffn_gate_up_exps", x, ids, step);
     const auto d = graph.at(both).dimensions;
     const auto half = [&] {
       return graph.view_3d(both, d[0] / 2, d[1], d[2], graph.stride(both, 1), graph.stride(both, 2));
@@ -173,9 +177,10 @@ TensorId activate_experts(GraphContext& context, TensorId x, TensorId ids, const
     const TensorId gate = half();
     return graph.gated(gate, half());
   }
-  const TensorId up = graph.with_role(expert_linear(context, "ffn_up_exps", x, ids), Role::ffn_up);
+  const TensorId up = graph.with_role(expert_linear(context, "ffn_up_exps", x, ids, step), Role::ffn_up);
   if (!context.has("ffn_gate_exps")) return activate(graph, up, step);
-  const TensorId gate = graph.with_role(expert_linear(context, "ffn_gate_exps", x, ids), Role::ffn_gate);
+  const TensorId gate =
+      graph.with_role(expert_linear(context, "ffn_gate_exps", x, ids, step), Role::ffn_gate);
   if (is_limited(context, "swiglu_clamp_exp")) return clamped_gate(graph, gate, up);
   return graph.gated(gate, up);
 }
@@ -212,7 +217,8 @@ TensorId routed_experts(GraphContext& context, TensorId x, const GraphStep& step
   const bool weights_first = step.has("weights_before");
   if (weights_first) inputs = graph.mul(graph.repeat(inputs, {width, used, tokens, 1}), weights);
   const TensorId hidden = graph.with_role(activate_experts(context, inputs, ids, step), Role::ffn_gated);
-  TensorId experts = graph.with_role(expert_linear(context, "ffn_down_exps", hidden, ids), Role::ffn_down);
+  TensorId experts =
+      graph.with_role(expert_linear(context, "ffn_down_exps", hidden, ids, step), Role::ffn_down);
   if (!weights_first) experts = graph.mul(experts, weights);
   graph.expand(experts);
   return sum_experts(graph, experts, used);
@@ -221,7 +227,7 @@ TensorId routed_experts(GraphContext& context, TensorId x, const GraphStep& step
 namespace {
 
 void build_feed_forward(GraphContext& context, const GraphStep& step) {
-  if (context.has("ffn_gate_inp") && !step.has("always")) return;
+  if (context.has("ffn_gate_inp") && !step.has("always") && !step.has("may_be_empty")) return;
   context.set_current(feed_forward(context, context.current(), "ffn", "", step));
 }
 
@@ -232,17 +238,23 @@ void build_experts(GraphContext& context, const GraphStep& step) {
   TensorId result = routed_experts(context, x, step);
   if (step.has("shared") && context.has("ffn_up_shexp")) {
     TensorId shared = feed_forward(context, x, "ffn", "_shexp", step);
-    if (step.has("shared_gate"))
-      shared = graph.mul(shared, graph.unary(graph.mul_mat(context.weight("ffn_gate_inp_shexp"), x)));
+    if (const auto kind = step.value("shared_gate"); !kind.empty()) {
+      const TensorId gate = graph.mul_mat(context.weight("ffn_gate_inp_shexp"), x);
+      // Qwen2-MoE spells the sigmoid as silu(x) / x.
+      const TensorId opened = graph.unary(gate);
+      shared = graph.mul(shared, kind == "silu_ratio" ? graph.div(opened, gate) : opened);
+    }
     result = graph.add(result, shared);
   }
   context.set_current(result);
 }
 
-constexpr std::string_view feed_forward_flags[] = {"activation=", "always"};
+constexpr std::string_view feed_forward_flags[] = {"activation=", "always", "unscaled", "unbiased",
+                                                   "may_be_empty"};
 constexpr std::string_view expert_flags[] = {
-    "gating=",        "gating_default=",  "activation=",   "normalize", "normalize_if_set", "weights_scale",
-    "weights_before", "select_by_logits", "router_input=", "shared",    "shared_gate"};
+    "gating=",       "gating_default=", "activation=",      "normalize",     "normalize_if_set",
+    "weights_scale", "weights_before",  "select_by_logits", "router_input=", "shared",
+    "shared_gate=",  "unscaled",        "unbiased"};
 constexpr GraphBlock blocks[] = {
     {"ffn", build_feed_forward, feed_forward_flags, 0},
     {"moe", build_experts, expert_flags, 0},

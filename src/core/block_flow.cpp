@@ -4,10 +4,18 @@
 namespace llmsize {
 namespace {
 
+/// The engine's test for multi-dimensional positions: the first two sections have a width.
+bool uses_rope_sections(const GraphContext& context) {
+  const auto* sections = context.hyperparameters().list("rope.dimension_sections");
+  return sections != nullptr && sections->size() >= 2 && (*sections)[0] > 0 && (*sections)[1] > 0;
+}
+
 void build_embedding(GraphContext& context, const GraphStep& step) {
   auto& graph = context.graph();
   const auto tokens = context.tokens();
   if (step.value("positions") == "4") context.set_positions_per_token(4);
+  if (step.value("positions") == "sections" && uses_rope_sections(context))
+    context.set_positions_per_token(4);
   const TensorId table = context.global_weight("token_embd");
   const TensorId ids = context.input_once("inp_tokens", tensor_type::i32, {tokens, 1, 1, 1});
   const TensorId rows = graph.get_rows(table, ids);
@@ -19,12 +27,18 @@ void build_embedding(GraphContext& context, const GraphStep& step) {
   context.set_current(graph.with_role(rows, Role::residual));
 }
 
+/// Adds a learned vector per position.
+void build_position_embedding(GraphContext& context, const GraphStep& step) {
+  if (step.has("if_present") && !context.has("position_embd")) return;
+  auto& graph = context.graph();
+  const TensorId rows = graph.get_rows(context.global_weight("position_embd"), context.positions());
+  context.set_current(graph.with_role(graph.add(context.current(), rows), Role::residual));
+}
+
 void build_scale(GraphContext& context, const GraphStep& step) {
-  if (const auto key = step.value("if"); !key.empty()) {
-    const auto factor = context.hyperparameters().number(key).value_or(0);
-    const bool one_is_nothing = step.has("not_one");
-    if (factor == 0 || (one_is_nothing && factor == 1)) return;
-  }
+  // The engine leaves out a factor of 1 in some places.
+  const auto key = step.value("unless_one");
+  if (!key.empty() && context.hyperparameters().number(key).value_or(1) == 1) return;
   context.set_current(context.graph().scale(context.current()));
 }
 
@@ -33,6 +47,7 @@ NormKind norm_kind(const GraphStep& step) {
 }
 
 void build_norm(GraphContext& context, const GraphStep& step) {
+  if (step.has("if_present") && !context.has(step.operand(0))) return;
   const auto from = step.value("from");
   const TensorId x = from.empty() ? context.current() : context.saved(from);
   context.set_current(normalize(context, step.operand(0), x, norm_kind(step)));
@@ -89,14 +104,16 @@ void build_head(GraphContext& context, const GraphStep& step) {
 }
 
 constexpr std::string_view embedding_flags[] = {"positions=", "deepstack"};
-constexpr std::string_view scale_flags[] = {"if=", "not_one"};
-constexpr std::string_view norm_flags[] = {"layer", "from="};
+constexpr std::string_view position_flags[] = {"if_present"};
+constexpr std::string_view scale_flags[] = {"unless_one="};
+constexpr std::string_view norm_flags[] = {"layer", "if_present", "from="};
 constexpr std::string_view add_flags[] = {"reversed"};
 constexpr std::string_view rows_flags[] = {"always"};
 constexpr std::string_view head_flags[] = {"no_embeddings", "scaled", "scaled_always", "softcap"};
 
 constexpr GraphBlock blocks[] = {
     {"embedding", build_embedding, embedding_flags, 0},
+    {"position_embedding", build_position_embedding, position_flags, 0},
     {"scale", build_scale, scale_flags, 0},
     {"norm", build_norm, norm_flags, 1},
     {"save", build_save, {}, 1},

@@ -17,7 +17,7 @@ void build_steps(GraphContext& context, const std::vector<GraphStep>& steps) {
   for (const auto& step : steps) {
     if (context.graph().failed()) return;
     const GraphBlock* block = find_graph_block(step.block);
-    if (block != nullptr) block->build(context, step);
+    if (block != nullptr && applies(context, step)) block->build(context, step);
   }
 }
 

@@ -11,6 +11,7 @@ namespace {
 constexpr auto block_tables = {&flow_blocks, &attention_blocks, &feed_forward_blocks};
 
 bool is_option_of(const GraphBlock& block, std::string_view word) {
+  if (word.substr(0, 3) == "if=" || word.substr(0, 7) == "unless=") return true;
   return std::any_of(block.flags.begin(), block.flags.end(), [&](std::string_view flag) {
     return flag.back() == '=' ? word.substr(0, flag.size()) == flag : word == flag;
   });
@@ -40,6 +41,15 @@ std::string_view GraphStep::operand(std::size_t i) const {
   return i < words.size() ? std::string_view(words[i]) : std::string_view();
 }
 
+bool applies(const GraphContext& context, const GraphStep& step) {
+  const auto is_set = [&](std::string_view key) {
+    return context.hyperparameters().number(key).value_or(0) != 0;
+  };
+  if (const auto key = step.value("if"); !key.empty() && !is_set(key)) return false;
+  if (const auto key = step.value("unless"); !key.empty() && is_set(key)) return false;
+  return true;
+}
+
 Result<GraphStep> parse_graph_step(std::string_view text) {
   GraphStep step;
   for (std::size_t start = 0; start < text.size();) {
@@ -65,28 +75,34 @@ Result<GraphStep> parse_graph_step(std::string_view text) {
   return step;
 }
 
-TensorId linear(GraphContext& context, std::string_view name, TensorId x) {
-  auto& graph = context.graph();
-  TensorId result = graph.mul_mat(context.weight(name), x);
-  if (const TensorId scale = context.find(name, ".scale"); scale != no_tensor)
-    result = graph.mul(result, scale);
-  if (const TensorId bias = context.find(name, ".bias"); bias != no_tensor) result = graph.add(result, bias);
-  return result;
+namespace {
+
+TensorId scaled(GraphContext& context, std::string_view name, TensorId x) {
+  const TensorId scale = context.find(name, ".scale");
+  return scale == no_tensor ? x : context.graph().mul(x, scale);
 }
 
-TensorId linear_bias_first(GraphContext& context, std::string_view name, TensorId x) {
-  auto& graph = context.graph();
-  TensorId result = graph.mul_mat(context.weight(name), x);
-  if (const TensorId bias = context.find(name, ".bias"); bias != no_tensor) result = graph.add(result, bias);
-  if (const TensorId scale = context.find(name, ".scale"); scale != no_tensor)
-    result = graph.mul(result, scale);
+TensorId biased(GraphContext& context, std::string_view name, TensorId x) {
+  const TensorId bias = context.find(name, ".bias");
+  return bias == no_tensor ? x : context.graph().add(x, bias);
+}
+
+}  // namespace
+
+TensorId linear(GraphContext& context, std::string_view name, TensorId x, LinearExtras extras) {
+  TensorId result = context.graph().mul_mat(context.weight(name), x);
+  if (extras.scale && !extras.bias_first) result = scaled(context, name, result);
+  if (extras.bias) result = biased(context, name, result);
+  if (extras.scale && extras.bias_first) result = scaled(context, name, result);
   return result;
 }
 
 TensorId normalize(GraphContext& context, std::string_view name, TensorId x, NormKind kind) {
   auto& graph = context.graph();
   TensorId result = kind == NormKind::rms ? graph.rms_norm(x) : graph.norm(x);
-  if (const TensorId weight = context.find(name); weight != no_tensor) result = graph.mul(result, weight);
+  TensorId weight = context.find(name);
+  if (weight == no_tensor) weight = context.find(name, "");  // Some files leave ".weight" off.
+  if (weight != no_tensor) result = graph.mul(result, weight);
   if (const TensorId bias = context.find(name, ".bias"); bias != no_tensor) result = graph.add(result, bias);
   return graph.with_role(result, Role::normalized);
 }

@@ -241,7 +241,7 @@ int main(int argc, char** argv) {
       r.flash_attention = k != 2 && !env.count("nofa");
       r.sequences = k == 3 ? 4 : 1;
       r.context_tokens = r.padded_context = r.sequence_context = k == 3 ? 2048 : 1024;
-      r.ubatch_tokens = r.prompt_tokens = k == 3 ? 256 : 128;
+      r.swa_full = true; r.ubatch_tokens = r.prompt_tokens = k == 3 ? 256 : 128;
       r.output_rows = k == 1 ? 1 : k == 2 ? 128 : 4;
       const auto layout = stand_in(m, r, env);
       const auto g = prompt_graph(m, *arch, r, layout);

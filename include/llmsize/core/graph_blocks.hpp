@@ -15,6 +15,9 @@ struct GraphBlock {
   std::size_t operands = 0;  ///< How many free words it may take: names of weights or of saved tensors.
 };
 
+/// Whether a step's "if=KEY" and "unless=KEY", which every block takes, let it run on this model.
+bool applies(const GraphContext& context, const GraphStep& step);
+
 /// The block of that name, or null.
 const GraphBlock* find_graph_block(std::string_view name);
 
@@ -25,10 +28,14 @@ std::span<const GraphBlock> feed_forward_blocks();
 
 // Pieces that several blocks share.
 
-/// x times the weight `name`, then its scale and its bias, each where the model has it.
-TensorId linear(GraphContext& context, std::string_view name, TensorId x);
-/// The same with the bias before the scale, as in feed-forward layers.
-TensorId linear_bias_first(GraphContext& context, std::string_view name, TensorId x);
+/// What of a projection's extras the engine applies in a place; each only where the model has it.
+struct LinearExtras {
+  bool scale = true;
+  bool bias = true;
+  bool bias_first = false;  ///< As in feed-forward layers.
+};
+/// x times the weight `name`, then its scale and its bias.
+TensorId linear(GraphContext& context, std::string_view name, TensorId x, LinearExtras extras = {});
 enum class NormKind { rms, layer };
 /// Normalizes, then multiplies with the weight and adds the bias, each where the model has it.
 TensorId normalize(GraphContext& context, std::string_view name, TensorId x, NormKind kind = NormKind::rms);
