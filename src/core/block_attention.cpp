@@ -236,7 +236,7 @@ void build_attention(GraphContext& context, const GraphStep& step) {
     q = norm_if_present(context, "attn_q_norm", q, step);
     k = norm_if_present(context, "attn_k_norm", k, step);
   };
-  if (!norm_last && !step.has("qk_norm_flat")) norm_heads();
+  if (!norm_last && !step.has("qk_norm_flat") && !step.has("no_qk_norm")) norm_heads();
   if (uses_rope(context, step)) {
     const TensorId factors = context.rope_factors();
     q = graph.rope(q, context.positions(), factors);
@@ -258,9 +258,9 @@ void build_attention(GraphContext& context, const GraphStep& step) {
 }
 
 constexpr std::string_view attention_flags[] = {
-    "rope=",        "clamp",        "qk_layer_norm",  "norm_after_rope", "scale_q",
-    "sinks",        "softcap",      "no_projection",  "temperature",     "unscaled_qkv",
-    "qk_norm_flat", "heads_in_one", "unbiased_output"};
+    "rope=",        "clamp",      "qk_layer_norm", "norm_after_rope", "scale_q",
+    "sinks",        "softcap",    "no_projection", "temperature",     "unscaled_qkv",
+    "qk_norm_flat", "no_qk_norm", "heads_in_one",  "unbiased_output"};
 constexpr GraphBlock blocks[] = {{"attention", build_attention, attention_flags, 0}};
 
 }  // namespace

@@ -91,7 +91,8 @@ void build_head(GraphContext& context, const GraphStep& step) {
   TensorId logits = graph.mul_mat(context.global_weight(own ? "output" : "token_embd"), context.current());
   if (const TensorId scale = context.find_global("output", ".scale"); scale != no_tensor)
     logits = graph.mul(logits, scale);
-  if (const TensorId bias = context.find_global("output", ".bias"); bias != no_tensor)
+  if (const TensorId bias = context.find_global("output", ".bias");
+      bias != no_tensor && !step.has("unbiased"))
     logits = graph.add(logits, bias);
   const auto& hyper = context.hyperparameters();
   if (step.has("scaled") && hyper.number("logit_scale").value_or(0) != 0) logits = graph.scale(logits);
@@ -109,7 +110,7 @@ constexpr std::string_view scale_flags[] = {"unless_one="};
 constexpr std::string_view norm_flags[] = {"layer", "if_present", "from="};
 constexpr std::string_view add_flags[] = {"reversed"};
 constexpr std::string_view rows_flags[] = {"always"};
-constexpr std::string_view head_flags[] = {"no_embeddings", "scaled", "scaled_always", "softcap"};
+constexpr std::string_view head_flags[] = {"no_embeddings", "scaled", "scaled_always", "softcap", "unbiased"};
 
 constexpr GraphBlock blocks[] = {
     {"embedding", build_embedding, embedding_flags, 0},
