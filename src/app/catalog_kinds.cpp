@@ -21,6 +21,7 @@ const std::vector<CatalogKind>& catalog_kinds() {
       {"model", "open-weight models: hyperparameters with their sources", is_object},
       {"architecture", "tensor templates, caches and graphs by architecture", is_object},
       {"file_type", "what the quantizer can produce: the type of each tensor", is_object},
+      {"vocabulary", "what a vocabulary takes in a file's header, by its size", is_object},
       {"tensor_type", "block layouts of tensor types", is_object},
   };
   return kinds;

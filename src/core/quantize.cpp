@@ -317,8 +317,14 @@ Result<std::vector<TensorType>> quantized_types(const Model& model, const FileTy
 }
 
 Model with_types(Model model, const std::vector<TensorType>& types) {
-  for (std::size_t i = 0; i < model.tensors.size() && i < types.size(); ++i) model.tensors[i].type = types[i];
+  bool changed = false;
+  for (std::size_t i = 0; i < model.tensors.size() && i < types.size(); ++i) {
+    changed = changed || model.tensors[i].type != types[i];
+    model.tensors[i].type = types[i];
+  }
   model.types_are_final = true;
+  // The quantizer copies the header, and adds a few keys.
+  if (changed && model.header_size.known()) model.header_size.basis = Basis::derived;
   return model;
 }
 

@@ -31,14 +31,6 @@ WeightSizes weight_sizes(const Model& model) {
   return sizes;
 }
 
-Fact<Bytes> file_size(const Model& model) {
-  Fact<Bytes> size = model.header_size;
-  if (!size.known()) return size;
-  for (const auto& tensor : model.tensors) *size.value += align_up(tensor.size(), model.alignment);
-  if (size.basis == Basis::reported) size.source += ": header and tensor table";
-  return size;
-}
-
 Bytes buffer_size(const Tensor& tensor, const BufferRule& rule) {
   Bytes size = tensor.size();
   if (rule.row_multiple > 0 && tensor.type.is_quantized() && tensor.dimensions[0] % rule.row_multiple != 0) {

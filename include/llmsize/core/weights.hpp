@@ -18,9 +18,6 @@ struct WeightSizes {
 };
 WeightSizes weight_sizes(const Model& model);
 
-/// Header and padded tensors: the whole file, all shards together. Unknown where the header is.
-Fact<Bytes> file_size(const Model& model);
-
 /// How a kind of device places a tensor in its buffer.
 struct BufferRule {
   std::int64_t alignment = 32;

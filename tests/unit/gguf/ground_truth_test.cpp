@@ -1,4 +1,6 @@
 // Sweeps the reference engine's own answers, where LLMSIZE_SHARED names the folder that holds them.
+#include "support/ground_truth.hpp"
+
 #include <cstdlib>
 #include <sstream>
 
@@ -6,11 +8,12 @@
 #include <nlohmann/json.hpp>
 
 #include "llmsize/catalog/file_types.hpp"
+#include "llmsize/catalog/models.hpp"
 #include "llmsize/catalog/types.hpp"
+#include "llmsize/catalog/vocabularies.hpp"
 #include "llmsize/core/quantize.hpp"
 #include "llmsize/core/weights.hpp"
 #include "llmsize/gguf/reader.hpp"
-#include "support/ground_truth.hpp"
 #include "support/sparse_files.hpp"
 
 using namespace llmsize;
@@ -63,7 +66,10 @@ TEST_CASE("Weights and quant types equal the engine's own answers") {
                                    Bytes(row.at("file_bytes")));
       const auto model = read_gguf(file, row.at("name").get<std::string>() + ".gguf", files.types);
       REQUIRE(model);
-      files.count(file_size(*model).value->value() == row.at("file_bytes"), model->id + ": file size");
+      const auto file_part = catalog::file_size(files.catalogs, *model);
+      REQUIRE(file_part);
+      files.count(file_part->size.value() == row.at("file_bytes") && file_part->low == file_part->high,
+                  model->id + ": file size");
       for (const auto& memory : row.at("memory")) {
         if (memory.contains("error")) continue;
         weights.count(engine_weights_size(*model).value() == memory.at("buffers").at("CPU").at("model"),
@@ -75,6 +81,36 @@ TEST_CASE("Weights and quant types equal the engine's own answers") {
   WARN("exact: file size " << files.exact << "/" << files.asked << ", weights " << weights.exact << "/"
                            << weights.asked << ", quant types " << quants.exact << "/" << quants.asked);
   CHECK(files.differences == "");
+  CHECK(weights.differences == "");
+  CHECK(quants.differences == "");
+}
+
+TEST_CASE("Catalog models get the same weights and quant types as their files") {
+  const char* shared = std::getenv("LLMSIZE_SHARED");
+  if (shared == nullptr) {
+    WARN("SKIPPED: the sweep over catalog models; set LLMSIZE_SHARED to run it");
+    return;
+  }
+  Sweep weights, quants;
+  std::istringstream rows(gunzip(std::string(shared) + "/ground-truth/catalog.jsonl.gz"));
+  for (std::string line; std::getline(rows, line);) {
+    const auto row = nlohmann::json::parse(line);
+    const auto entry = weights.catalogs.find("model", row.at("id").get<std::string>());
+    const auto model =
+        entry ? catalog::load_model(weights.catalogs, *entry) : fail(ErrorCode::not_found, "no such entry");
+    if (!model) {
+      weights.count(false, row.at("id").get<std::string>() + ": " + model.error().message);
+      continue;
+    }
+    for (const auto& memory : row.at("memory")) {
+      if (memory.contains("error")) continue;
+      weights.count(engine_weights_size(*model).value() == memory.at("buffers").at("CPU").at("model"),
+                    model->id + ": weights " + memory.at("settings").dump());
+    }
+    for (const auto& [quant, answer] : row.at("quantize").items()) quants.quantize(*model, quant, answer);
+  }
+  WARN("exact: weights " << weights.exact << "/" << weights.asked << ", quant types " << quants.exact << "/"
+                         << quants.asked);
   CHECK(weights.differences == "");
   CHECK(quants.differences == "");
 }
