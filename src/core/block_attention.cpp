@@ -162,7 +162,8 @@ NormKind qk_norm_kind(const GraphStep& step) {
 }
 
 TensorId norm_if_present(GraphContext& context, std::string_view name, TensorId x, const GraphStep& step) {
-  return context.has(name) ? normalize(context, name, x, qk_norm_kind(step)) : x;
+  return context.has(name) || step.has("qk_norm_always") ? normalize(context, name, x, qk_norm_kind(step))
+                                                         : x;
 }
 
 struct Projection {
@@ -176,7 +177,7 @@ struct Projection {
 TensorId project_one(GraphContext& context, const Projection& projection, TensorId x, const GraphStep& step,
                      bool clamped) {
   auto& graph = context.graph();
-  const LinearExtras extras{!step.has("unscaled_qkv"), true, false};
+  const LinearExtras extras{!step.has("unscaled_qkv"), !step.has("unbiased_qkv"), false};
   TensorId result = graph.with_role(linear(context, projection.name, x, extras), projection.role);
   if (clamped) result = graph.clamp(result);
   if (step.has("qk_norm_flat") && !projection.norm.empty())
@@ -187,7 +188,7 @@ TensorId project_one(GraphContext& context, const Projection& projection, Tensor
 Projected project_fused(GraphContext& context, TensorId x, const Heads& heads, const GraphStep& step,
                         bool clamped) {
   auto& graph = context.graph();
-  const LinearExtras extras{!step.has("unscaled_qkv"), true, false};
+  const LinearExtras extras{!step.has("unscaled_qkv"), !step.has("unbiased_qkv"), false};
   TensorId all = graph.with_role(linear(context, "attn_qkv", x, extras), Role::query);
   if (clamped) all = graph.clamp(all);
   const std::int64_t element = graph.at(all).type.layout().bytes;
@@ -212,11 +213,26 @@ Projected project_qkv(GraphContext& context, TensorId x, const Heads& heads, con
   const Projection q{"attn_q", "attn_q_norm", heads.key_length, heads.count, Role::query};
   const Projection k{"attn_k", "attn_k_norm", heads.key_length, heads.kv_count, Role::key};
   const Projection v{"attn_v", "", heads.value_length, heads.kv_count, Role::value};
-  return {project_one(context, q, x, step, clamped), project_one(context, k, x, step, clamped),
-          project_one(context, v, x, step, clamped)};
+  const TensorId keys = project_one(context, k, x, step, clamped);
+  // Some layers of Gemma 4 attend to their keys, so they have no weight for values.
+  const bool keys_are_values = step.has("values_may_be_keys") && !context.has("attn_v");
+  return {project_one(context, q, x, step, clamped), keys,
+          keys_are_values ? keys : project_one(context, v, x, step, clamped)};
 }
 
 namespace {
+
+/// Multiplies the heads' results with a gate computed from the layer's input, element by element or one
+/// factor per head, as the gate's width says.
+TensorId gate_heads(GraphContext& context, TensorId attended, TensorId x, const Heads& heads) {
+  auto& graph = context.graph();
+  const TensorId gate = graph.unary(graph.mul_mat(context.weight("attn_gate"), x));
+  if (graph.dimension(gate, 0) != heads.count) return graph.mul(attended, gate);
+  const std::int64_t tokens = graph.dimension(attended, 1);
+  const TensorId by_head = graph.reshape(attended, {heads.value_length, heads.count, tokens, 1});
+  const TensorId gated = graph.mul(by_head, graph.reshape(gate, {1, heads.count, tokens, 1}));
+  return graph.reshape(gated, graph.at(attended).dimensions);
+}
 
 bool uses_rope(const GraphContext& context, const GraphStep& step) {
   const auto when = step.value("rope", "always");
@@ -224,43 +240,94 @@ bool uses_rope(const GraphContext& context, const GraphStep& step) {
   if (when == "sliding") return context.is_sliding();
   if (when == "sliding_if_any") return context.is_sliding() || !context.has_sliding_layers();
   if (when == "not_every_4th") return (context.layer() + 1) % 4 != 0;
+  // Llama 4 without chunks ropes every layer.
+  if (when == "not_every_4th_of_chunked")
+    return !context.has_sliding_layers() || (context.layer() + 1) % 4 != 0;
   return true;
 }
 
-void build_attention(GraphContext& context, const GraphStep& step) {
+/// Attention over the cache of an earlier layer: only queries are computed.
+void build_shared_attention(GraphContext& context, const GraphStep& step) {
   auto& graph = context.graph();
   const Heads heads = context.heads();
-  auto [q, k, v] = project_qkv(context, context.current(), heads, step);
+  const Projection projection{"attn_q", "attn_q_norm", heads.key_length, heads.count, Role::query};
+  TensorId q = project_one(context, projection, context.current(), step, false);
+  q = norm_if_present(context, "attn_q_norm", q, step);
+  q = graph.rope(q, context.positions(), context.rope_factors());
+  AttendOptions options;
+  options.cache_layer = context.layer_of_shared_cache();
+  options.store = false;
+  context.set_current(attend(context, q, no_tensor, no_tensor, heads, options));
+  context.set_current(graph.with_role(linear(context, "attn_output", context.current()), Role::projected));
+}
+
+void build_attention(GraphContext& context, const GraphStep& step) {
+  if (step.has("shared_cache") && context.attention_cache(context.layer()) == nullptr &&
+      context.layer_of_shared_cache() >= 0)
+    return build_shared_attention(context, step);
+  auto& graph = context.graph();
+  const Heads heads = context.heads();
+  const TensorId x = context.current();
+  auto [q, k, v] = project_qkv(context, x, heads, step);
   const bool norm_last = step.has("norm_after_rope");
   const auto norm_heads = [&, &q = q, &k = k] {
     q = norm_if_present(context, "attn_q_norm", q, step);
     k = norm_if_present(context, "attn_k_norm", k, step);
   };
   if (!norm_last && !step.has("qk_norm_flat") && !step.has("no_qk_norm")) norm_heads();
+  if (step.has("unit_norm_values")) v = graph.rms_norm(v);
   if (uses_rope(context, step)) {
     const TensorId factors = context.rope_factors();
     q = graph.rope(q, context.positions(), factors);
     k = graph.rope(k, context.positions(), factors);
   }
   if (norm_last) norm_heads();
+  // Llama 4 with 128 experts leaves this out, as the engine's list of model types says.
+  if (step.has("unit_norm_after_rope") && uses_rope(context, step) &&
+      context.hyperparameters().expert_count() != 128) {
+    q = graph.rms_norm(q);
+    k = graph.rms_norm(k);
+  }
   if (step.has("scale_q")) q = graph.scale(q);
+  if (step.has("temperature_without_rope") && !uses_rope(context, step))
+    q = graph.mul(q, context.attention_scale());
   if (step.has("temperature") &&
       context.hyperparameters().number("attention.temperature_scale").value_or(0) != 0)
     q = graph.mul(q, context.attention_scale());
   AttendOptions options;
   if (step.has("sinks")) options.sinks = context.find("attn_sinks");
   if (step.has("softcap")) options.softcap_scales = 1;
-  context.set_current(attend(context, q, k, v, heads, options));
+  TensorId attended = attend(context, q, k, v, heads, options);
+  if (step.has("gate")) attended = gate_heads(context, attended, x, heads);
+  context.set_current(attended);
   const LinearExtras extras{true, !step.has("unbiased_output"), false};
   if (!step.has("no_projection"))
     context.set_current(
         graph.with_role(linear(context, "attn_output", context.current(), extras), Role::projected));
 }
 
-constexpr std::string_view attention_flags[] = {
-    "rope=",        "clamp",      "qk_layer_norm", "norm_after_rope", "scale_q",
-    "sinks",        "softcap",    "no_projection", "temperature",     "unscaled_qkv",
-    "qk_norm_flat", "no_qk_norm", "heads_in_one",  "unbiased_output"};
+constexpr std::string_view attention_flags[] = {"rope=",
+                                                "clamp",
+                                                "qk_layer_norm",
+                                                "norm_after_rope",
+                                                "scale_q",
+                                                "sinks",
+                                                "softcap",
+                                                "no_projection",
+                                                "temperature",
+                                                "unscaled_qkv",
+                                                "qk_norm_flat",
+                                                "no_qk_norm",
+                                                "heads_in_one",
+                                                "unbiased_output",
+                                                "gate",
+                                                "qk_norm_always",
+                                                "unit_norm_after_rope",
+                                                "temperature_without_rope",
+                                                "shared_cache",
+                                                "values_may_be_keys",
+                                                "unit_norm_values",
+                                                "unbiased_qkv"};
 constexpr GraphBlock blocks[] = {{"attention", build_attention, attention_flags, 0}};
 
 }  // namespace

@@ -15,10 +15,13 @@ std::string network_part(std::string_view prefix, std::string_view part, std::st
 }
 
 /// The activation between up and down projections where nothing gates.
-TensorId activate(GraphBuilder& graph, TensorId x, const GraphStep& step) {
+TensorId activate(GraphContext& context, TensorId x, const GraphStep& step) {
+  auto& graph = context.graph();
   const auto activation = step.value("activation", "silu");
   if (activation == "swiglu" || activation == "geglu") return graph.gated_halves(x);
-  const TensorId activated = graph.unary(x);
+  TensorId activated = graph.unary(x);
+  if (const TensorId scales = context.find("ffn.act.scales", ""); scales != no_tensor)
+    activated = graph.div(activated, scales);  // MPT's AWQ files.
   return activation == "relu_sqr" ? graph.sqr(activated) : activated;
 }
 
@@ -46,7 +49,7 @@ TensorId feed_forward(GraphContext& context, TensorId x, std::string_view prefix
   const std::string up_name = network_part(prefix, "_up", suffix);
   const std::string gate_name = network_part(prefix, "_gate", suffix);
   const LinearExtras extras{!step.has("unscaled"), !step.has("unbiased"), true};
-  if (!context.has(up_name) && step.has("may_be_empty")) return activate(graph, x, step);
+  if (!context.has(up_name) && step.has("may_be_empty")) return activate(context, x, step);
   const TensorId up = graph.with_role(linear(context, up_name, x, extras), Role::ffn_up);
   TensorId hidden = up;
   if (context.has(gate_name)) {
@@ -54,7 +57,7 @@ TensorId feed_forward(GraphContext& context, TensorId x, std::string_view prefix
     hidden =
         is_limited(context, "swiglu_clamp_shexp") ? clamped_gate(graph, gate, up) : graph.gated(gate, up);
   } else {
-    hidden = activate(graph, up, step);
+    hidden = activate(context, up, step);
   }
   graph.with_role(hidden, Role::ffn_gated);
   const std::string down_name = network_part(prefix, "_down", suffix);
@@ -129,6 +132,8 @@ TensorId router_logits(GraphContext& context, TensorId x, const GraphStep& step)
   TensorId logits = graph.mul_mat(context.weight("ffn_gate_inp"), router_input);
   if (const TensorId bias = context.find("ffn_gate_inp", ".bias"); bias != no_tensor)
     logits = graph.add(logits, bias);
+  if (step.has("rows_of_logits") && context.in_last_layer())
+    logits = graph.get_rows(logits, context.output_ids());
   return logits;
 }
 
@@ -143,8 +148,9 @@ Routing route(GraphContext& context, TensorId x, const GraphStep& step) {
   if (gating == Gating::sigmoid) probabilities = graph.unary(logits);
   if (gating == Gating::sqrt_softplus) probabilities = graph.sqrt(graph.unary(logits));
   TensorId selection = probabilities;
-  if (const TensorId bias = context.find("exp_probs_b", ".bias"); bias != no_tensor)
-    selection = graph.add(selection, bias);
+  TensorId selection_bias = context.find("exp_probs_b", ".bias");
+  if (selection_bias == no_tensor) selection_bias = context.find("exp_probs_b", "");
+  if (selection_bias != no_tensor) selection = graph.add(selection, selection_bias);
   if (step.has("select_by_logits")) selection = logits;
   const std::int64_t groups = hyper.integer("expert_group_count").value_or(1);
   if (groups > 1) selection = mask_groups(context, selection, groups);
@@ -178,10 +184,11 @@ TensorId activate_experts(GraphContext& context, TensorId x, TensorId ids, const
     return graph.gated(gate, half());
   }
   const TensorId up = graph.with_role(expert_linear(context, "ffn_up_exps", x, ids, step), Role::ffn_up);
-  if (!context.has("ffn_gate_exps")) return activate(graph, up, step);
+  if (!context.has("ffn_gate_exps")) return activate(context, up, step);
   const TensorId gate =
       graph.with_role(expert_linear(context, "ffn_gate_exps", x, ids, step), Role::ffn_gate);
-  if (is_limited(context, "swiglu_clamp_exp")) return clamped_gate(graph, gate, up);
+  if (!step.has("limit_inside") && is_limited(context, "swiglu_clamp_exp"))
+    return clamped_gate(graph, gate, up);
   return graph.gated(gate, up);
 }
 
@@ -254,7 +261,7 @@ constexpr std::string_view feed_forward_flags[] = {"activation=", "always", "uns
 constexpr std::string_view expert_flags[] = {
     "gating=",       "gating_default=", "activation=",      "normalize",     "normalize_if_set",
     "weights_scale", "weights_before",  "select_by_logits", "router_input=", "shared",
-    "shared_gate=",  "unscaled",        "unbiased"};
+    "shared_gate=",  "unscaled",        "unbiased",         "limit_inside",  "rows_of_logits"};
 constexpr GraphBlock blocks[] = {
     {"ffn", build_feed_forward, feed_forward_flags, 0},
     {"moe", build_experts, expert_flags, 0},

@@ -53,6 +53,26 @@ void build_norm(GraphContext& context, const GraphStep& step) {
   context.set_current(normalize(context, step.operand(0), x, norm_kind(step)));
 }
 
+/// A bare projection: the layers of Nemotron that replace attention by one matrix.
+void build_project(GraphContext& context, const GraphStep& step) {
+  context.set_current(linear(context, step.operand(0), context.current()));
+}
+
+/// Element-wise product with a weight, where the layer has it.
+void build_multiply(GraphContext& context, const GraphStep& step) {
+  TensorId weight = context.find(step.operand(0));
+  if (weight == no_tensor) weight = context.find(step.operand(0), "");  // Other kinds, such as ".scale".
+  if (weight == no_tensor) return;
+  const auto from = step.value("from");
+  const TensorId x = from.empty() ? context.current() : context.saved(from);
+  context.set_current(context.graph().mul(x, weight));
+}
+
+/// Marks the current tensor as read from outside.
+void build_output(GraphContext& context, const GraphStep&) {
+  context.graph().output(context.current());
+}
+
 void build_save(GraphContext& context, const GraphStep& step) {
   context.save(step.operand(0), context.current());
 }
@@ -69,12 +89,11 @@ void build_add(GraphContext& context, const GraphStep& step) {
   context.set_current(graph.with_role(sum, Role::residual));
 }
 
-/// In the last layer only the rows whose logits are asked for go on.
+/// In the last layer, or behind it, only the rows whose logits are asked for go on.
 void build_rows(GraphContext& context, const GraphStep& step) {
-  if (!context.in_last_layer() && !step.has("always")) return;
+  if (context.layer() >= 0 && !context.in_last_layer()) return;
   auto& graph = context.graph();
   for (const std::string_view name : step.words) {
-    if (name == "always") continue;
     const TensorId x = name == "current" ? context.current() : context.saved(name);
     const TensorId rows = graph.get_rows(x, context.output_ids());
     if (name == "current")
@@ -108,8 +127,8 @@ constexpr std::string_view embedding_flags[] = {"positions=", "deepstack"};
 constexpr std::string_view position_flags[] = {"if_present"};
 constexpr std::string_view scale_flags[] = {"unless_one="};
 constexpr std::string_view norm_flags[] = {"layer", "if_present", "from="};
+constexpr std::string_view multiply_flags[] = {"from="};
 constexpr std::string_view add_flags[] = {"reversed"};
-constexpr std::string_view rows_flags[] = {"always"};
 constexpr std::string_view head_flags[] = {"no_embeddings", "scaled", "scaled_always", "softcap", "unbiased"};
 
 constexpr GraphBlock blocks[] = {
@@ -117,10 +136,13 @@ constexpr GraphBlock blocks[] = {
     {"position_embedding", build_position_embedding, position_flags, 0},
     {"scale", build_scale, scale_flags, 0},
     {"norm", build_norm, norm_flags, 1},
+    {"project", build_project, {}, 1},
+    {"multiply", build_multiply, multiply_flags, 1},
+    {"output", build_output, {}, 0},
     {"save", build_save, {}, 1},
     {"load", build_load, {}, 1},
     {"add", build_add, add_flags, 1},
-    {"rows", build_rows, rows_flags, 4},
+    {"rows", build_rows, {}, 4},
     {"head", build_head, head_flags, 0},
 };
 

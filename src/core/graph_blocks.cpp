@@ -8,10 +8,11 @@
 namespace llmsize {
 namespace {
 
-constexpr auto block_tables = {&flow_blocks, &attention_blocks, &feed_forward_blocks};
+constexpr auto block_tables = {&flow_blocks, &attention_blocks, &feed_forward_blocks, &per_layer_blocks};
 
 bool is_option_of(const GraphBlock& block, std::string_view word) {
-  if (word.substr(0, 3) == "if=" || word.substr(0, 7) == "unless=") return true;
+  for (const std::string_view everywhere : {"if=", "unless=", "with=", "without="})
+    if (word.substr(0, everywhere.size()) == everywhere) return true;
   return std::any_of(block.flags.begin(), block.flags.end(), [&](std::string_view flag) {
     return flag.back() == '=' ? word.substr(0, flag.size()) == flag : word == flag;
   });
@@ -47,6 +48,8 @@ bool applies(const GraphContext& context, const GraphStep& step) {
   };
   if (const auto key = step.value("if"); !key.empty() && !is_set(key)) return false;
   if (const auto key = step.value("unless"); !key.empty() && is_set(key)) return false;
+  if (const auto name = step.value("with"); !name.empty() && !context.has(name)) return false;
+  if (const auto name = step.value("without"); !name.empty() && context.has(name)) return false;
   return true;
 }
 

@@ -184,8 +184,19 @@ const RecurrentState* GraphContext::recurrent_state(int layer) const {
 
 bool GraphContext::is_sliding(int layer) const {
   const auto* cache = attention_cache(layer);
-  return cache != nullptr && (cache->kind == AttentionCache::Kind::sliding_window ||
-                              cache->kind == AttentionCache::Kind::chunked);
+  if (cache == nullptr) {  // Without a cache of its own, the layer reads one of its kind.
+    const auto* pattern = hyperparameters().list("attention.sliding_window_pattern");
+    const auto place = static_cast<std::size_t>(layer);
+    return has_sliding_ && pattern != nullptr && place < pattern->size() && (*pattern)[place] != 0;
+  }
+  return (cache->kind == AttentionCache::Kind::sliding_window ||
+          cache->kind == AttentionCache::Kind::chunked);
+}
+
+int GraphContext::layer_of_shared_cache() const {
+  for (int layer = layer_ - 1; layer >= 0; --layer)
+    if (attention_cache(layer) != nullptr && is_sliding(layer) == is_sliding()) return layer;
+  return -1;
 }
 
 AttentionInputs GraphContext::attention_inputs(const AttentionCache& cache, const Heads& heads) {

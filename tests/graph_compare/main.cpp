@@ -147,7 +147,16 @@ std::int64_t pad256(std::int64_t n) {
   return (n + 255) / 256 * 256;
 }
 
-ContextLayout stand_in(const Model& m, const Run& r, const std::map<std::string, std::string>& env) {
+ContextLayout stand_in(const Model& m, const Architecture& arch, const Run& r,
+                       const std::map<std::string, std::string>& env) {
+  if (!env.count("standin")) {
+    auto layout = context_layout(m, arch, r);
+    if (!layout) {
+      fmt::print("layout: {}\n", layout.error().message);
+      return {};
+    }
+    return *layout;
+  }
   ContextLayout layout;
   const auto& h = m.hyperparameters;
   if (env.count("nocache")) return layout;
@@ -221,7 +230,7 @@ int main(int argc, char** argv) {
       r.flash_attention = get("fa", 1) != 0;
       r.swa_full = get("swafull", 0) != 0;
       if (env.count("kv")) r.cache_type_k = r.cache_type_v = *types.find(env["kv"]);
-      const auto layout = stand_in(m, r, env);
+      const auto layout = stand_in(m, *arch, r, env);
       const auto t0 = std::chrono::steady_clock::now();
       const auto s = compute_scratch(m, *arch, r, layout);
       const auto us =
@@ -241,9 +250,10 @@ int main(int argc, char** argv) {
       r.flash_attention = k != 2 && !env.count("nofa");
       r.sequences = k == 3 ? 4 : 1;
       r.context_tokens = r.padded_context = r.sequence_context = k == 3 ? 2048 : 1024;
-      r.swa_full = true; r.ubatch_tokens = r.prompt_tokens = k == 3 ? 256 : 128;
+      r.swa_full = true;
+      r.ubatch_tokens = r.prompt_tokens = k == 3 ? 256 : 128;
       r.output_rows = k == 1 ? 1 : k == 2 ? 128 : 4;
-      const auto layout = stand_in(m, r, env);
+      const auto layout = stand_in(m, *arch, r, env);
       const auto g = prompt_graph(m, *arch, r, layout);
       if (!g) {
         fmt::print("{}.{}: {}\n", name, k, g.error().message);

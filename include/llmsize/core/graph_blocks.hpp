@@ -15,7 +15,9 @@ struct GraphBlock {
   std::size_t operands = 0;  ///< How many free words it may take: names of weights or of saved tensors.
 };
 
-/// Whether a step's "if=KEY" and "unless=KEY", which every block takes, let it run on this model.
+/// Whether a step's conditions, which every block takes, let it run on this layer of this model: "if=KEY" and
+/// "unless=KEY" ask whether a hyperparameter is set and not 0, "with=TENSOR" and "without=TENSOR" whether the
+/// layer has a weight.
 bool applies(const GraphContext& context, const GraphStep& step);
 
 /// The block of that name, or null.
@@ -25,6 +27,7 @@ const GraphBlock* find_graph_block(std::string_view name);
 std::span<const GraphBlock> flow_blocks();
 std::span<const GraphBlock> attention_blocks();
 std::span<const GraphBlock> feed_forward_blocks();
+std::span<const GraphBlock> per_layer_blocks();
 
 // Pieces that several blocks share.
 

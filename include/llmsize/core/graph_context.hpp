@@ -90,6 +90,8 @@ class GraphContext {
   [[nodiscard]] bool is_sliding(int layer) const;
   /// Whether any layer slides: the engine then orders q, k, v differently.
   [[nodiscard]] bool has_sliding_layers() const { return has_sliding_; }
+  /// The last earlier layer of the same kind that owns a cache, which this one reads; -1 where there is none.
+  [[nodiscard]] int layer_of_shared_cache() const;
   /// Keys and values of a layer; null where it owns none.
   [[nodiscard]] const AttentionCache* attention_cache(int layer) const;
   [[nodiscard]] const AttentionCache* attention_cache(int layer, AttentionCache::Kind kind) const;
