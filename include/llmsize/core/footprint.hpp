@@ -32,6 +32,7 @@ struct SizedPart {
   Bytes low, high;
   Basis basis = Basis::derived;
   std::string source;
+  bool known = true;  ///< False: nobody can say, and the figures above mean nothing.
 };
 
 /// What a model costs on one host, by part. Sums follow docs/METHOD.md, "Totals".
@@ -50,10 +51,11 @@ struct Footprint {
   SizedPart runtime;  ///< Vocabulary, graph metadata and other leftovers of the process.
   Scratch scratch;    ///< `compute` by named part.
 
-  Bytes anonymous;    ///< Cannot be dropped by the system.
-  Bytes file_backed;  ///< Mapped from the file: reclaimable.
-  Bytes total;        ///< anonymous + file_backed.
-  Bytes low, high;
+  Bytes anonymous;      ///< Cannot be dropped by the system; the prompt cache, which grows, is not in it.
+  Bytes file_backed;    ///< Mapped from the file: reclaimable unless locked.
+  Bytes total;          ///< anonymous + file_backed.
+  Bytes low, high;      ///< Without and with a full prompt cache, and with every part at its low and high.
+  bool locked = false;  ///< --load-mode mlock: what is mapped cannot be dropped either.
   std::vector<std::string> notes;
 };
 
@@ -70,10 +72,21 @@ struct Verdict {
   std::string
       bound_by;  ///< The limit that decided, for example "--ram" or "cgroup memory.max (/sys/fs/cgroup/…)".
   Fact<Bytes> budget;
-  Bytes headroom;  ///< budget - need; negative where it does not fit.
+  Bytes headroom;                     ///< budget - need; negative where it does not fit.
+  bool prompt_cache_decides = false;  ///< With --cache-ram 0 the answer would be a better one.
 };
 
-/// resident: anonymous and file-backed fit; pages_from_disk: anonymous fits; cannot: it does not.
+/// resident: anonymous and file-backed fit; pages_from_disk: anonymous fits; cannot: it does not. The need is
+/// `high`: every part at its high and the prompt cache at its cap.
 Verdict judge(const Footprint& footprint, const Fact<Bytes>& budget, const std::string& bound_by);
+
+/// What a model that pages from disk reads for each token.
+struct PagingPerToken {
+  Bytes low;   ///< Everything that fits stays in memory between tokens.
+  Bytes high;  ///< Nothing does: pages are dropped in the order they are read.
+};
+/// `read_per_token` are the weights that one token touches (the active experts' share). Both bounds are 0
+/// where all of the file stays in memory.
+PagingPerToken paging_per_token(const Footprint& footprint, Bytes budget, Bytes read_per_token);
 
 }  // namespace llmsize

@@ -8,6 +8,7 @@
 #include "llmsize/catalog/architectures.hpp"
 #include "llmsize/catalog/types.hpp"
 #include "llmsize/core/cache.hpp"
+#include "llmsize/core/scratch_closed_form.hpp"
 #include "llmsize/gguf/reader.hpp"
 #include "support/ground_truth.hpp"
 #include "support/sparse_files.hpp"
@@ -28,6 +29,19 @@ struct ContextSweep {
     if (!equal) differences += what + '\n';
   }
 
+  /// Counts whether the closed form's interval holds the engine's compute buffer.
+  void ask_closed_form(const Model& model, const Architecture& architecture, const nlohmann::json& answer) {
+    if (answer.contains("error")) return;
+    const auto run = resolve_run(test::run_request(answer.at("settings"), types), model, architecture);
+    REQUIRE(run);
+    const auto layout = context_layout(model, architecture, *run);
+    REQUIRE(layout);
+    const auto scratch = closed_form_scratch(model, *run, *layout);
+    const auto wanted = Bytes(answer.at("buffers").at("CPU").at("compute").get<std::int64_t>());
+    count(scratch.low <= wanted && wanted <= scratch.high,
+          model.id + ": " + std::to_string(wanted.value()) + " is outside the interval");
+  }
+
   void ask(const Model& model, const Architecture& architecture, const nlohmann::json& answer) {
     const auto what = model.id + " (" + model.architecture + ") " + answer.at("settings").dump();
     const auto run = resolve_run(test::run_request(answer.at("settings"), types), model, architecture);
@@ -44,17 +58,17 @@ struct ContextSweep {
   }
 };
 
-}  // namespace
+using Question = void (ContextSweep::*)(const Model&, const Architecture&, const nlohmann::json&);
 
-TEST_CASE("Caches and states equal the engine's own answers") {
+/// Puts every recorded run of `sets` to `question`; false where there are no recorded answers.
+bool sweep_all(ContextSweep& sweep, Question question, std::initializer_list<const char*> sets) {
   const char* shared = std::getenv("LLMSIZE_SHARED");
   if (shared == nullptr) {
     WARN("SKIPPED: the sweep over the engine's own context sizes; set LLMSIZE_SHARED to run it");
-    return;
+    return false;
   }
   const std::string truth = std::string(shared) + "/ground-truth/";
-  ContextSweep sweep;
-  for (const char* set : {"real", "tiny"}) {
+  for (const char* set : sets) {
     std::istringstream rows(test::gunzip(truth + set + ".jsonl.gz"));
     for (std::string line; std::getline(rows, line);) {
       const auto row = nlohmann::json::parse(line);
@@ -64,9 +78,24 @@ TEST_CASE("Caches and states equal the engine's own answers") {
       REQUIRE(model);
       const auto architecture = catalog::load_architecture(sweep.catalogs, model->architecture);
       if (!architecture) FAIL(architecture.error().message);
-      for (const auto& memory : row.at("memory")) sweep.ask(*model, *architecture, memory);
+      for (const auto& memory : row.at("memory")) (sweep.*question)(*model, *architecture, memory);
     }
   }
+  return true;
+}
+
+}  // namespace
+
+TEST_CASE("Caches and states equal the engine's own answers") {
+  ContextSweep sweep;
+  if (!sweep_all(sweep, &ContextSweep::ask, {"real", "tiny"})) return;
   WARN("exact: context " << sweep.exact << "/" << sweep.asked);
   CHECK(sweep.differences == "");
+}
+
+TEST_CASE("The closed form's interval holds 95 % of the engine's compute buffers of real models") {
+  ContextSweep sweep;
+  if (!sweep_all(sweep, &ContextSweep::ask_closed_form, {"real"})) return;
+  WARN("within the closed form's interval: " << sweep.exact << "/" << sweep.asked);
+  CHECK(sweep.exact * 100 >= sweep.asked * 95);
 }
