@@ -5,6 +5,7 @@
 
 #include "llmsize/catalog/architectures.hpp"
 #include "llmsize/catalog/hyperparameters.hpp"
+#include "llmsize/catalog/model_entry.hpp"
 
 namespace llmsize::catalog {
 namespace {
@@ -48,8 +49,11 @@ Result<Model> load_model(const Catalog& catalog, const EntryReference& entry) {
   model.architecture = text_of(*document, "architecture");
   model.source = ModelSource::catalog;
   if (auto complete = check_complete(*document); !complete) return tl::unexpected(complete.error());
-  const auto architecture = load_architecture(catalog, model.architecture);
-  if (!architecture) return tl::unexpected(at(entry, "/architecture", architecture.error()));
+  // A listed tensor table needs no templates, so it also serves architectures that the catalog lacks.
+  const auto listed = document->find("tensors");
+  auto architecture = load_architecture(catalog, model.architecture);
+  if (!architecture && (listed == document->end() || architecture.error().code != ErrorCode::not_found))
+    return tl::unexpected(at(entry, "/architecture", architecture.error()));
 
   const auto stated = document->find("hyperparameters");
   auto values = read_hyperparameters(stated == document->end() ? nlohmann::json() : *stated);
@@ -57,12 +61,14 @@ Result<Model> load_model(const Catalog& catalog, const EntryReference& entry) {
   const auto described = document->find("features");
   auto features = read_hyperparameters(described == document->end() ? nlohmann::json::object() : *described);
   if (!features) return tl::unexpected(at(entry, "/features", features.error()));
-  model.hyperparameters = architecture->defaults;
+  if (architecture) model.hyperparameters = architecture->defaults;
   for (const auto& [key, value] : values->all()) model.hyperparameters.set(key, value);
   for (const auto& [key, value] : features->all()) model.hyperparameters.set("feature." + key, value);
 
-  auto tensors = expand_tensors(*architecture, model.hyperparameters);
-  if (!tensors) return tl::unexpected(at(entry, "", tensors.error()));
+  auto tensors = listed == document->end() ? expand_tensors(*architecture, model.hyperparameters)
+                                           : read_listed_tensors(catalog, *listed);
+  if (!tensors)
+    return tl::unexpected(at(entry, listed == document->end() ? "" : "/tensors", tensors.error()));
   model.tensors = *std::move(tensors);
   if (const auto active = document->find("active_params");
       active != document->end() && active->is_number_integer())
