@@ -1,0 +1,139 @@
+#include "llmsize/app/estimate_command.hpp"
+
+#include <fmt/format.h>
+
+#include "llmsize/app/guide_comparison.hpp"
+#include "llmsize/app/params_sizing.hpp"
+#include "llmsize/core/text.hpp"
+#include "llmsize/render/estimate.hpp"
+
+namespace llmsize::app {
+namespace {
+
+Result<void> check_options(const EstimateOptions& options) {
+  const bool model = !options.sizing.model.empty();
+  if (model && options.params)
+    return fail(ErrorCode::usage, "--model and --params both name what to size", "Keep one of them.");
+  if (!model && !options.params)
+    return fail(ErrorCode::usage, "nothing to size",
+                "Name a model (-m qwen2.5-7b-instruct, -m file.gguf) or a size (--params 32).");
+  if (options.active_params && !options.params)
+    return fail(ErrorCode::usage, "--active-params goes with --params",
+                "A named model knows its own experts.");
+  if (options.active_params && *options.active_params > *options.params)
+    return fail(ErrorCode::usage, "more parameters are active than there are",
+                "--active-params is the part of --params that each token uses.");
+  return {};
+}
+
+ModelIdentity identity(const Model& model) {
+  return {model.id,           model.name.empty() ? model.id : model.name,
+          model.architecture, model.source,
+          model.origin,       model.total_params(),
+          model.active_params};
+}
+
+EstimateReport report_of(Sizing sizing) {
+  EstimateReport report;
+  report.model = identity(sizing.model);
+  report.run = std::move(sizing.run);
+  const Bytes tensors = sizing.weights.tensors;
+  report.artifact = {
+      sizing.quant,
+      {tensors, tensors, tensors,
+       sizing.model.types_are_final && sizing.model.source == ModelSource::gguf ? Basis::reported
+                                                                                : Basis::derived,
+       sizing.model.source == ModelSource::gguf
+           ? "tensor table of the file"
+           : "the quantizer's type rule over the architecture's tensors"},
+      std::move(sizing.file),
+      std::move(sizing.weights.count_by_type),
+      std::move(sizing.weights.bytes_by_type),
+      8.0 * static_cast<double>(tensors.value()) / static_cast<double>(report.model.total_params.value())};
+  report.footprint = std::move(sizing.footprint);
+  report.tensors = std::move(sizing.model.tensors);
+  report.context = std::move(sizing.context);
+  report.notes = std::move(sizing.notes);
+  return report;
+}
+
+/// The part of the caches that `tokens` tokens occupy.
+void set_active_tokens(EstimateReport& report, std::int64_t tokens) {
+  Bytes active;
+  for (const auto& layer : report.context)
+    if (std::holds_alternative<AttentionCache>(layer.memory)) active += active_size(layer.memory, tokens);
+  report.footprint.kv_active = {active, active, active, Basis::derived,
+                                fmt::format("--active-tokens {}", tokens)};
+}
+
+void judge_report(const EstimateOptions& options, const Host& host, EstimateReport& report) {
+  report.budget_named = options.ram.has_value() || options.requirement.has_value();
+  const Fact<Bytes> budget = options.ram ? overridden(*options.ram, "--ram") : host.effective.memory;
+  const std::string bound_by = options.ram ? "--ram" : host.effective.bound_by;
+  report.verdict = judge(report.footprint, budget, bound_by);
+}
+
+/// The one flag most worth changing next, as a clause.
+std::string next_step(const EstimateReport& report) {
+  const Footprint& f = report.footprint;
+  switch (report.verdict.fit) {
+    case Fit::resident: {
+      const Bytes context = f.kv_cache.size;
+      if (context.value() > 0 && report.verdict.headroom > context)
+        return fmt::format("-c {} doubles the context for {} more", report.run.context_tokens * 2,
+                           size_text(context));
+      return "--explain shows where each number comes from";
+    }
+    case Fit::pages_from_disk:
+    case Fit::cannot:
+      if (f.kv_cache.size > f.weights.size)
+        return fmt::format("-c {} halves the KV cache", report.run.context_tokens / 2);
+      if (f.repacked.size.value() > 0 && f.repacked.size + report.verdict.headroom >= Bytes(0))
+        return "--no-repack drops the second copy of the weights";
+      return "a smaller --quant or model";
+    case Fit::unknown:
+      return "--ram SIZE names a budget to judge against";
+  }
+  return "";
+}
+
+int exit_status_of(const EstimateOptions& options, const EstimateReport& report) {
+  if (!report.budget_named) return exit_status::done;
+  const bool resident_needed = options.requirement == Requirement::resident;
+  const Fit fit = report.verdict.fit;
+  const bool fits =
+      fit == Fit::resident || (fit == Fit::pages_from_disk && !resident_needed) || fit == Fit::unknown;
+  return fits ? exit_status::done : exit_status::does_not_fit;
+}
+
+}  // namespace
+
+Result<Outcome> estimate(const Services& services, const Host& host, EstimateOptions options) {
+  if (auto checked = check_options(options); !checked) return tl::unexpected(checked.error());
+  if (options.guide_method) return guide_estimate(services, options);
+  if (!options.isa_named) options.sizing.residency.isa = host.cpu.isa.value_or({"avx2"});
+
+  EstimateReport report;
+  if (options.params) {
+    auto sized = size_params(services, *options.params, options.active_params, options.sizing);
+    if (!sized) return tl::unexpected(sized.error());
+    report = std::move(*sized);
+  } else {
+    auto sized = size_model(services, options.sizing);
+    if (!sized) return tl::unexpected(sized.error());
+    report = report_of(std::move(*sized));
+  }
+  report.residency = options.sizing.residency;
+  if (options.active_tokens) set_active_tokens(report, *options.active_tokens);
+  if (report.footprint.high.is_saturated())
+    return fail(ErrorCode::overflow, "the sizes do not fit 64 bits",
+                "Ask for a smaller context or fewer slots.");
+  judge_report(options, host, report);
+  report.guide = guide_comparison(services, report);
+  report.next_step = next_step(report);
+  const int status = exit_status_of(options, report);
+  return Outcome{
+      options.json ? render::estimate_json(report) : render::estimate_text(report, options.explain), status};
+}
+
+}  // namespace llmsize::app

@@ -1,0 +1,133 @@
+#include "llmsize/app/sizing.hpp"
+
+#include <fmt/format.h>
+
+#include "llmsize/catalog/architectures.hpp"
+#include "llmsize/catalog/file_types.hpp"
+#include "llmsize/catalog/model_names.hpp"
+#include "llmsize/catalog/models.hpp"
+#include "llmsize/core/text.hpp"
+#include "llmsize/core/weights.hpp"
+#include "llmsize/gguf/reader.hpp"
+
+namespace llmsize::app {
+namespace {
+
+/// What anything not yet quantized is sized at unless --quant says otherwise: the most published file type.
+constexpr const char* default_file_type = "Q4_K_M";
+
+bool looks_like_path(const Services& services, const std::string& name) {
+  return name.ends_with(".gguf") || name.find('/') != std::string::npos || services.files.exists(name);
+}
+
+SizedPart exact(Bytes size, Basis basis, std::string source) {
+  return {size, size, size, basis, std::move(source)};
+}
+
+/// A file's name for the types it holds, by general.file_type; "as in the file" where that says nothing.
+std::string own_file_type(const Services& services, const Model& model) {
+  const std::string name = model.file_type ? catalog::file_type_name(services.catalog, *model.file_type) : "";
+  return name.empty() ? "as in the file" : name;
+}
+
+/// The types of a file converted from published weights to F32, F16 or BF16: matrices take that type, all
+/// else stays F32. (The quantizer, run on such a file, would turn a few F32 matrices too.)
+std::vector<TensorType> converted_types(const Model& model, const TensorType& matrices) {
+  std::vector<TensorType> types;
+  types.reserve(model.tensors.size());
+  for (const auto& tensor : model.tensors)
+    types.push_back(tensor.type == tensor_type::f16 ? matrices : tensor.type);
+  return types;
+}
+
+/// What lies on disk: the file type and the sizes of its tensors.
+struct QuantizedArtifact {
+  std::string quant;
+  WeightSizes weights;
+};
+
+/// An F32, F16 or BF16 artifact of a model without a file. What is loaded is the file that converting the
+/// published weights gives; the quantizer's own output, which the artifact describes, differs from it for a
+/// few architectures.
+QuantizedArtifact convert(Model& model, const FileType& file_type,
+                          const std::vector<TensorType>& quantizer_types) {
+  QuantizedArtifact artifact{file_type.id, weight_sizes(with_types(model, quantizer_types))};
+  const auto types = converted_types(model, file_type.default_type);
+  model = with_types(std::move(model), types);
+  const Bytes loaded = weight_sizes(model).tensors;
+  if (loaded != artifact.weights.tensors)
+    model.notes.push_back(fmt::format(
+        "converting the published weights to {} keeps some matrices at f32 ({}), which memory counts; "
+        "running the quantizer to {} on that file gives {}",
+        file_type.id, size_text(loaded), file_type.id, size_text(artifact.weights.tensors)));
+  return artifact;
+}
+
+/// Gives `model` its final types and says what that makes on disk.
+Result<QuantizedArtifact> quantize(const Services& services, const SizingRequest& request,
+                                   const std::string& quant, Model& model) {
+  if (quant.empty() && model.source == ModelSource::gguf)
+    return QuantizedArtifact{own_file_type(services, model), weight_sizes(model)};
+  const auto file_type =
+      catalog::load_file_type(services.catalog, services.types, quant.empty() ? default_file_type : quant);
+  if (!file_type) return tl::unexpected(file_type.error());
+  const auto types = quantized_types(model, *file_type, services.types, request.quantize);
+  if (!types) return tl::unexpected(types.error());
+  if (!file_type->mixes && model.source != ModelSource::gguf) return convert(model, *file_type, *types);
+  const std::string needs_matrix =
+      request.quantize.imatrix ? "" : needs_importance_matrix(model, *file_type, *types);
+  if (!needs_matrix.empty())
+    model.notes.push_back(
+        fmt::format("the quantizer makes {} only with an importance matrix ({}); --imatrix sizes that file",
+                    file_type->id, needs_matrix));
+  model = with_types(std::move(model), *types);
+  return QuantizedArtifact{file_type->id, weight_sizes(model)};
+}
+
+/// The whole file; where the header's vocabulary is unknown, with the interval that leaves.
+SizedPart file_part(const Model& model, const WeightSizes& weights) {
+  if (const auto size = file_size(model); size.known()) return exact(*size.value, size.basis, size.source);
+  return {weights.file_data, weights.file_data, weights.file_data, Basis::derived,
+          "tensors alone: the header's size is unknown"};
+}
+
+}  // namespace
+
+Result<Model> find_model(const Services& services, const std::string& name, std::string& quant) {
+  if (looks_like_path(services, name)) return read_gguf(services.files, name, services.types);
+  const auto named = catalog::find_model(services.catalog, name);
+  if (!named) return tl::unexpected(named.error());
+  if (quant.empty() && named->file_type) quant = *named->file_type;
+  return catalog::load_model(services.catalog, named->entry);
+}
+
+Result<Sizing> size_model(const Services& services, const SizingRequest& request) {
+  std::string quant = request.quant;
+  auto model = find_model(services, request.model, quant);
+  if (!model) return tl::unexpected(model.error());
+  Sizing sizing;
+  auto artifact = quantize(services, request, quant, *model);
+  if (!artifact) return tl::unexpected(artifact.error());
+  sizing.quant = std::move(artifact->quant);
+  sizing.weights = std::move(artifact->weights);
+  sizing.file = file_part(*model, sizing.weights);
+  sizing.notes = model->notes;
+
+  auto architecture = catalog::load_architecture(services.catalog, model->architecture);
+  if (!architecture) return tl::unexpected(architecture.error());
+  sizing.architecture = std::move(*architecture);
+  auto run = resolve_run(request.run, *model, sizing.architecture);
+  if (!run) return tl::unexpected(run.error());
+  sizing.run = std::move(*run);
+  auto context = context_layout(*model, sizing.architecture, sizing.run);
+  if (!context) return tl::unexpected(context.error());
+  sizing.context = std::move(*context);
+  auto bytes = footprint(*model, sizing.architecture, sizing.run, request.residency);
+  if (!bytes) return tl::unexpected(bytes.error());
+  sizing.footprint = std::move(*bytes);
+  sizing.model = std::move(*model);
+  sizing.notes.insert(sizing.notes.end(), sizing.run.notes.begin(), sizing.run.notes.end());
+  return sizing;
+}
+
+}  // namespace llmsize::app
