@@ -111,7 +111,10 @@ int exit_status_of(const EstimateOptions& options, const EstimateReport& report)
 Result<Outcome> estimate(const Services& services, const Host& host, EstimateOptions options) {
   if (auto checked = check_options(options); !checked) return tl::unexpected(checked.error());
   if (options.guide_method) return guide_estimate(services, options);
-  if (!options.isa_named) options.sizing.residency.isa = host.cpu.isa.value_or({"avx2"});
+  // A host that only --ram describes is assumed to have AVX2, as nearly every x86 server has.
+  if (!options.isa_named)
+    options.sizing.residency.isa =
+        options.ram ? std::vector<std::string>{"avx2"} : host.cpu.isa.value_or({"avx2"});
 
   EstimateReport report;
   if (options.params) {

@@ -2,7 +2,8 @@
 
 namespace llmsize::app {
 
-Result<EstimateReport> size_params(const Services&, ParamCount, std::optional<ParamCount>, const SizingRequest&) {
+Result<EstimateReport> size_params(const Services&, ParamCount, std::optional<ParamCount>,
+                                   const SizingRequest&) {
   return fail(ErrorCode::unsupported, "not landed");
 }
 

@@ -6,6 +6,7 @@
 #include "llmsize/catalog/file_types.hpp"
 #include "llmsize/catalog/model_names.hpp"
 #include "llmsize/catalog/models.hpp"
+#include "llmsize/catalog/vocabularies.hpp"
 #include "llmsize/core/text.hpp"
 #include "llmsize/core/weights.hpp"
 #include "llmsize/gguf/reader.hpp"
@@ -18,10 +19,6 @@ constexpr const char* default_file_type = "Q4_K_M";
 
 bool looks_like_path(const Services& services, const std::string& name) {
   return name.ends_with(".gguf") || name.find('/') != std::string::npos || services.files.exists(name);
-}
-
-SizedPart exact(Bytes size, Basis basis, std::string source) {
-  return {size, size, size, basis, std::move(source)};
 }
 
 /// A file's name for the types it holds, by general.file_type; "as in the file" where that says nothing.
@@ -84,11 +81,14 @@ Result<QuantizedArtifact> quantize(const Services& services, const SizingRequest
   return QuantizedArtifact{file_type->id, weight_sizes(model)};
 }
 
-/// The whole file; where the header's vocabulary is unknown, with the interval that leaves.
-SizedPart file_part(const Model& model, const WeightSizes& weights) {
-  if (const auto size = file_size(model); size.known()) return exact(*size.value, size.basis, size.source);
-  return {weights.file_data, weights.file_data, weights.file_data, Basis::derived,
-          "tensors alone: the header's size is unknown"};
+/// The architecture's rules; an empty set for a file of an architecture nobody described, whose weights can
+/// be sized all the same.
+Result<Architecture> architecture_of(const Services& services, const Model& model) {
+  auto architecture = catalog::load_architecture(services.catalog, model.architecture);
+  if (architecture || architecture.error().code != ErrorCode::not_found) return architecture;
+  Architecture unknown;
+  unknown.id = model.architecture;
+  return unknown;
 }
 
 }  // namespace
@@ -110,23 +110,25 @@ Result<Sizing> size_model(const Services& services, const SizingRequest& request
   if (!artifact) return tl::unexpected(artifact.error());
   sizing.quant = std::move(artifact->quant);
   sizing.weights = std::move(artifact->weights);
-  sizing.file = file_part(*model, sizing.weights);
+  auto file = catalog::file_size(services.catalog, *model);
+  if (!file) return tl::unexpected(file.error());
+  sizing.file = std::move(*file);
   sizing.notes = model->notes;
 
-  auto architecture = catalog::load_architecture(services.catalog, model->architecture);
+  auto architecture = architecture_of(services, *model);
   if (!architecture) return tl::unexpected(architecture.error());
   sizing.architecture = std::move(*architecture);
   auto run = resolve_run(request.run, *model, sizing.architecture);
   if (!run) return tl::unexpected(run.error());
   sizing.run = std::move(*run);
-  auto context = context_layout(*model, sizing.architecture, sizing.run);
-  if (!context) return tl::unexpected(context.error());
-  sizing.context = std::move(*context);
+  if (auto context = context_layout(*model, sizing.architecture, sizing.run))
+    sizing.context = std::move(*context);
   auto bytes = footprint(*model, sizing.architecture, sizing.run, request.residency);
   if (!bytes) return tl::unexpected(bytes.error());
   sizing.footprint = std::move(*bytes);
   sizing.model = std::move(*model);
-  sizing.notes.insert(sizing.notes.end(), sizing.run.notes.begin(), sizing.run.notes.end());
+  for (const auto* notes : {&sizing.run.notes, &sizing.footprint.notes})
+    sizing.notes.insert(sizing.notes.end(), notes->begin(), notes->end());
   return sizing;
 }
 

@@ -65,8 +65,9 @@ Json memory_json(const EstimateReport& report) {
   Json intervals = Json::object();
   Json basis = Json::object();
   const auto add = [&](const char* key, const SizedPart& part) {
-    memory[key] = part.size.value();
-    if (part.low != part.high) intervals[key] = {{"low", part.low.value()}, {"high", part.high.value()}};
+    memory[key] = part.known ? Json(part.size.value()) : Json();
+    if (part.known && part.low != part.high)
+      intervals[key] = {{"low", part.low.value()}, {"high", part.high.value()}};
     if (!part.source.empty()) basis[key] = {{"basis", basis_name(part.basis)}, {"source", part.source}};
   };
   add("weights_bytes", f.weights);
@@ -85,18 +86,21 @@ Json memory_json(const EstimateReport& report) {
   for (const char* key : {"orchestration_bytes", "token_vectors_bytes", "result_bytes", "load_staging_bytes",
                           "peak_process_bytes"})
     memory[key] = nullptr;
-  memory["anonymous_bytes"] = f.anonymous.value();
+  // A sum with an unknown part is unknown too.
+  const bool complete = f.kv_cache.known && f.state.known && f.compute.known;
+  const auto sum = [&](Bytes bytes) { return complete ? Json(bytes.value()) : Json(); };
+  memory["anonymous_bytes"] = sum(f.anonymous);
   memory["file_backed_bytes"] = f.file_backed.value();
-  memory["total_bytes"] = f.total.value();
-  memory["low_bytes"] = f.low.value();
-  memory["high_bytes"] = f.high.value();
+  memory["total_bytes"] = sum(f.total);
+  memory["low_bytes"] = sum(f.low);
+  memory["high_bytes"] = sum(f.high);
   const auto& budget = report.verdict.budget.value;
   memory["devices"] =
       Json::array({{{"device", "CPU"},
-                    {"weights_bytes", f.weights.size.value()},
-                    {"kv_bytes", f.kv_cache.size.value()},
-                    {"state_bytes", f.state.size.value()},
-                    {"compute_bytes", f.compute.size.value()},
+                    {"weights_bytes", memory["weights_bytes"]},
+                    {"kv_bytes", memory["kv_bytes"]},
+                    {"state_bytes", memory["state_bytes"]},
+                    {"compute_bytes", memory["compute_bytes"]},
                     {"capacity_bytes", budget ? Json(budget->value()) : Json()},
                     {"headroom_bytes", budget ? Json(report.verdict.headroom.value()) : Json()}}});
   memory["intervals"] = std::move(intervals);

@@ -21,7 +21,9 @@ std::string budget_name(const EstimateReport& report) {
 std::string headline(const EstimateReport& report) {
   const std::string what = fmt::format("{} at {} with {} tokens of context", report.model.name,
                                        report.artifact.quant, grouped(report.run.context_tokens));
-  const std::string need = size_text(report.footprint.total);
+  std::string need = size_text(report.footprint.total);
+  if (report.footprint.prompt_cache.high.value() > 0)
+    need += fmt::format(" (up to {} with a full prompt cache)", size_text(report.footprint.high));
   const Verdict& verdict = report.verdict;
   std::string sentence;
   switch (verdict.fit) {
@@ -42,6 +44,7 @@ std::string headline(const EstimateReport& report) {
       sentence = fmt::format("{} needs {}; whether it fits is unknown.", what, need);
       break;
   }
+  if (verdict.prompt_cache_decides) sentence += " The prompt cache alone decides that: --cache-ram caps it.";
   return report.next_step.empty() ? sentence : sentence + " Next: " + report.next_step + ".";
 }
 
@@ -111,6 +114,10 @@ std::string memory_lines(const EstimateReport& report, bool explain) {
       {"prompt cache", &f.prompt_cache, "grows to this cap; --cache-ram sets it"}};
   std::string out = "\nMemory\n";
   for (const auto& line : lines) {
+    if (!line.part->known) {
+      out += fmt::format("  {:<17} {:>12}  {}\n", line.label, "unknown", line.part->source);
+      continue;
+    }
     if (line.part->high.value() == 0) continue;
     out += fmt::format("  {:<17} {:>12}{}", line.label, size_text(line.part->size), spread(*line.part));
     if (*line.remark != 0) out += fmt::format("  {}", line.remark);
