@@ -1,0 +1,174 @@
+#include "llmsize/app/speed.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+
+namespace llmsize::app {
+namespace {
+
+constexpr double bytes_per_transfer = 8;  ///< A memory channel is 64 bits wide.
+constexpr const char* bandwidth_remedy =
+    "memory bandwidth is unknown: give --bandwidth GB/s, or --cpu NAME of a processor in the catalog";
+
+std::optional<double> number_at(const nlohmann::json& entry, const char* key) {
+  const auto found = entry.find(key);
+  if (found == entry.end() || !found->is_number() || found->get<double>() <= 0) return std::nullopt;
+  return found->get<double>();
+}
+
+/// Theoretical bandwidth of a processor with its fastest supported memory in every channel.
+Fact<BytesPerSecond> catalog_bandwidth(const Services& services, const std::string& name) {
+  const auto reference = services.catalog.find_by_name("cpu", name);
+  if (!reference) return unknown<BytesPerSecond>(bandwidth_remedy);
+  const auto entry = services.catalog.parse(*reference);
+  if (!entry) return unknown<BytesPerSecond>(entry.error().message);
+  const std::string source = "data/cpus.json, " + std::string(reference->id);
+  if (const auto stated = number_at(*entry, "bandwidth_bytes_per_second"))
+    return reported(BytesPerSecond(*stated), source);
+  if (const auto stated = number_at(*entry, "bandwidth_gb_per_second"))
+    return reported(BytesPerSecond(*stated * 1e9), source);
+  const auto channels = number_at(*entry, "memory_channels");
+  const auto transfers = number_at(*entry, "mega_transfers_per_second");
+  if (channels && transfers)
+    return derived(BytesPerSecond(*channels * *transfers * 1e6 * bytes_per_transfer), source);
+  return unknown<BytesPerSecond>(bandwidth_remedy);
+}
+
+CoreKind core_kind(const Host& host) {
+  const auto& cpu = host.cpu;
+  if (cpu.has_isa("avx512f")) return CoreKind::avx512;
+  if (cpu.has_isa("avx2")) return CoreKind::avx2;
+  if (cpu.has_isa("i8mm")) return CoreKind::dot_product;
+  // Unknown instruction sets count as what any server of the last ten years has.
+  return cpu.isa.known() ? CoreKind::plain : CoreKind::avx2;
+}
+
+std::optional<int> working_threads(const Host& host, const SpeedRequest& request) {
+  std::optional<int> threads = host.cpu.physical_cores.value;
+  if (host.effective.threads.known())
+    threads = std::min(threads.value_or(*host.effective.threads.value), *host.effective.threads.value);
+  // Threads beyond the cores add nothing to decoding (docs/METHOD.md, "Throughput").
+  if (request.threads) threads = std::min(threads.value_or(*request.threads), *request.threads);
+  return threads;
+}
+
+/// Splits the token's work over the GPUs in order and gives the rest to the CPU.
+Result<std::vector<DecodeShare>> place(const TokenCost& cost, const CpuDevice& cpu,
+                                       const SpeedRequest& request, const catalog::ThroughputTable& table) {
+  std::vector<DecodeShare> shares;
+  double left = 1;
+  for (const auto& gpu : request.gpus) {
+    const GpuClass* constants = table.find_class(gpu.spec.class_id);
+    if (constants == nullptr)
+      return fail(ErrorCode::malformed,
+                  "GPU \"" + gpu.spec.name + "\" has the unknown class \"" + gpu.spec.class_id + "\"",
+                  "Run llmsize catalog validate.");
+    const double part = std::clamp(gpu.layers_part, 0.0, left);
+    if (part <= 0) continue;
+    left -= part;
+    const TokenCost whole = part_of(cost, part);
+    shares.push_back({GpuDevice{&gpu.spec, constants, std::nullopt},
+                      request.experts_on_cpu ? unrouted_part(whole) : whole});
+    if (request.experts_on_cpu && cost.has_experts) shares.push_back({cpu, routed_part(whole)});
+  }
+  constexpr double rounding = 1e-9;
+  if (left > rounding) shares.push_back({cpu, part_of(cost, left)});
+  return shares;
+}
+
+bool uses_cpu(const std::vector<DecodeShare>& shares) {
+  return std::any_of(shares.begin(), shares.end(), [](const DecodeShare& share) {
+    return std::holds_alternative<CpuDevice>(share.device);
+  });
+}
+
+/// Basis of the answer: nothing better than derived, since constants were fitted elsewhere.
+void mark(std::optional<SpeedRange>& speed) {
+  if (speed) speed->basis = Basis::derived;
+}
+
+/// What has to come from storage where the verdict says so.
+std::optional<DiskReads> disk_reads(const EstimateReport& report, const TokenCost& cost, const Host& host) {
+  if (report.verdict.fit != Fit::pages_from_disk) return std::nullopt;
+  DiskReads reads;
+  const double missing = static_cast<double>(std::max<std::int64_t>(0, -report.verdict.headroom.value()));
+  const double weights = std::max(1.0, static_cast<double>(cost.all_weights.value()));
+  reads.active = cost.weights;
+  reads.missing =
+      Bytes(std::llround(static_cast<double>(cost.weights.value()) * std::min(1.0, missing / weights)));
+  for (const auto& storage : host.storage)
+    if (storage.read_rate.known()) reads.rate = std::max(reads.rate, *storage.read_rate.value);
+  return reads;
+}
+
+}  // namespace
+
+Fact<BytesPerSecond> memory_bandwidth(const Services& services, const Host& host,
+                                      const SpeedRequest& request) {
+  if (request.bandwidth) return overridden(*request.bandwidth, "--bandwidth");
+  if (!request.cpu.empty()) return catalog_bandwidth(services, request.cpu);
+  if (host.memory.bandwidth.known()) return host.memory.bandwidth;
+  if (host.cpu.model.known()) return catalog_bandwidth(services, *host.cpu.model.value);
+  return unknown<BytesPerSecond>(bandwidth_remedy);
+}
+
+CpuDevice cpu_device(const Host& host, const SpeedRequest& request, Fact<BytesPerSecond> bandwidth,
+                     const CpuConstants& constants) {
+  CpuDevice device;
+  device.bandwidth = std::move(bandwidth);
+  device.packages = host.cpu.packages.value_or(1);
+  device.threads = working_threads(host, request);
+  device.core_kind = core_kind(host);
+  device.constants = &constants;
+  return device;
+}
+
+Result<SpeedAnswer> estimate_speed(const Services& services, const Model& model, const ContextLayout& context,
+                                   const Run& run, const Host& host, const SpeedRequest& request,
+                                   const std::optional<DiskReads>& disk) {
+  const auto table = catalog::load_throughput(services.catalog);
+  if (!table) return tl::unexpected(table.error());
+  SpeedAnswer answer;
+  answer.depth = std::clamp<std::int64_t>(request.depth.value_or(run.sequence_context), 0,
+                                          std::max<std::int64_t>(0, run.sequence_context));
+  answer.cost = token_cost(model, context, answer.depth, request.experts_used);
+
+  const auto bandwidth = memory_bandwidth(services, host, request);
+  const CpuDevice cpu = cpu_device(host, request, bandwidth, table->cpu);
+  const auto shares = place(answer.cost, cpu, request, *table);
+  if (!shares) return tl::unexpected(shares.error());
+  if (uses_cpu(*shares) && !bandwidth.known()) {
+    answer.unknown_because = bandwidth.source;
+  } else if (disk && disk->rate.per_second() <= 0) {
+    answer.unknown_because = "weights would be read from storage whose rate is unknown";
+  } else {
+    answer.decode = decode_speed(*shares, disk);
+    if (!answer.decode) answer.unknown_because = "the model reads no weights that are known";
+  }
+  answer.prompt = prompt_speed(*shares);
+  mark(answer.decode);
+  mark(answer.prompt);
+  return answer;
+}
+
+Result<void> fill_speed(const Services& services, const Model& model, const ContextLayout& context,
+                        const Host& host, const SpeedRequest& request, EstimateReport& report) {
+  const auto cost = token_cost(model, context, 0, request.experts_used);
+  const auto answer =
+      estimate_speed(services, model, context, report.run, host, request, disk_reads(report, cost, host));
+  if (!answer) return tl::unexpected(answer.error());
+  report.decode_speed = answer->decode;
+  report.prompt_speed = answer->prompt;
+  report.speed_unknown_because = answer->unknown_because;
+  return {};
+}
+
+std::optional<TokensPerSecond> decode_speed_on_cpu(const TokenCost& cost, const CpuDevice& device) {
+  const auto speed = decode_speed({{device, cost}});
+  if (!speed) return std::nullopt;
+  return speed->mid;
+}
+
+}  // namespace llmsize::app
