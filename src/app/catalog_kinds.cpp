@@ -42,6 +42,7 @@ const std::vector<CatalogKind>& catalog_kinds() {
       {"architecture", "tensor templates, caches and graphs by architecture", is_object},
       {"file_type", "what the quantizer can produce: the type of each tensor", is_object},
       {"vocabulary", "what a vocabulary takes in a file's header, by its size", is_object},
+      {"tier", "the sizing guide's tiers of machines by memory", is_object},
       {"tensor_type", "block layouts of tensor types", is_object},
       {"gpu", "GPUs: memory, bandwidth, compute, buffer alignment", check_gpu},
       {"throughput", "constants of the speed predictor and measured speed-ups", check_throughput},

@@ -13,6 +13,7 @@
 #include "llmsize/io/local_files.hpp"
 #include "llmsize/io/logging.hpp"
 #include "llmsize/io/process.hpp"
+#include "llmsize/io/system_calls.hpp"
 #include "llmsize/render/error.hpp"
 
 namespace llmsize::cli {
@@ -143,7 +144,8 @@ int run(Words words) {
   if (!catalog) return report(catalog.error(), flags->json);
   const auto types = catalog::load_tensor_types(*catalog);
   if (!types) return report(types.error(), flags->json);
-  const app::Services services{files, writer, environment, *catalog, *types};
+  const io::LocalSystem system;
+  const app::Services services{files, writer, environment, *catalog, *types, &system};
   for (const auto& problem : catalog->problems())
     std::fputs(
         fmt::format("warning: {}: {}. {}\n", problem.location.describe(), problem.message, problem.hint)

@@ -1,9 +1,11 @@
 #pragma once
 #include "llmsize/catalog/catalog.hpp"
 #include "llmsize/core/tensor.hpp"
+#include "llmsize/ports/command_runner.hpp"
 #include "llmsize/ports/environment.hpp"
 #include "llmsize/ports/file_reader.hpp"
 #include "llmsize/ports/file_writer.hpp"
+#include "llmsize/ports/system_calls.hpp"
 
 namespace llmsize::app {
 
@@ -14,6 +16,8 @@ struct Services {
   const Environment& environment;
   const catalog::Catalog& catalog;
   const TypeTable& types;
+  const SystemCalls* system = nullptr;      ///< Null in tests that own their world.
+  const CommandRunner* commands = nullptr;  ///< The same.
 };
 
 }  // namespace llmsize::app

@@ -23,25 +23,48 @@ struct CpuKind {
   int cores = 0;
   int threads_per_core = 1;
   Fact<double> max_megahertz;
+  std::vector<int> cpus;  ///< Logical CPUs of this kind, online ones only.
 };
+
+/// A physical core and the logical CPUs that share it.
+using CoreCpus = std::vector<int>;
 
 struct CpuFacts {
   Fact<std::string> model;
+  Fact<std::vector<int>> online;
   Fact<int> logical_online;
   Fact<int> physical_cores;
   Fact<int> packages;
+  std::vector<CoreCpus>
+      cores;  ///< Each physical core's online logical CPUs; empty where the topology is unknown.
   std::vector<CpuKind> kinds;
   Fact<std::vector<std::string>> isa;  ///< The kernel's flag names, sorted.
+  Fact<int> vector_bits;               ///< Width of the widest usable vector register.
   std::vector<CpuCache> caches;
   Fact<Bytes> last_level_cache;  ///< All instances of the last level together.
 
   [[nodiscard]] bool has_isa(const std::string& flag) const;
+  /// The AVX-512 subsets among `isa`.
+  [[nodiscard]] std::vector<std::string> avx512_flags() const;
+};
+
+/// Huge pages set aside at boot or by an administrator: memory that llama.cpp cannot use.
+struct HugePagePool {
+  Bytes page;
+  std::int64_t pages = 0;
+  std::int64_t free_pages = 0;
 };
 
 struct MemoryFacts {
   Fact<Bytes> total;
   Fact<Bytes> available;
   Fact<BytesPerSecond> bandwidth;  ///< Theoretical, from DIMMs or data/cpus.json.
+  Fact<Bytes> swap_total;          ///< Never counted as room for a model.
+  Fact<Bytes> swap_free;
+  Fact<Bytes> arc_reclaimable;  ///< ZFS's cache above its minimum; already counted in `available`.
+  std::vector<HugePagePool> huge_pages;
+  Fact<std::string> transparent_huge_pages;  ///< "always", "madvise" or "never".
+  Fact<int> overcommit;                      ///< vm.overcommit_memory: 0, 1 or 2.
 };
 
 /// Limits that a container, a service manager or a shell sets below what the machine has.
@@ -61,8 +84,10 @@ struct NumaNode {
   std::vector<int> cpus;
   Fact<Bytes> total;
   Fact<Bytes> free;
-  std::string kind;  ///< "dram", "memory_only", "cxl", "gpu", "side_cache".
+  std::string kind;  ///< "dram", "memory_only", "cxl", "pmem", "gpu", "side_cache", "empty".
   std::vector<int> distances;
+  Fact<Bytes> side_cache;               ///< Fast memory that caches this node (HMAT).
+  Fact<BytesPerSecond> read_bandwidth;  ///< As the firmware's HMAT table states it.
 };
 
 struct StorageFacts {
@@ -83,6 +108,7 @@ struct GpuFacts {
   std::string pool_id;
   Fact<BytesPerSecond> bandwidth;
   Fact<std::string> backend;
+  std::string id;  ///< UUID or PCI address.
 };
 
 struct Dimm {
@@ -104,8 +130,27 @@ struct PlatformFacts {
 /// What llmsize would plan with: the tightest of all limits, and which one that was.
 struct EffectiveFacts {
   Fact<Bytes> memory;
-  Fact<int> threads;
+  Fact<int> threads;         ///< For decode: one per physical core that is allowed, of the fastest kind.
+  Fact<int> prompt_threads;  ///< For prompts: every physical core that is allowed.
   std::string bound_by;
+};
+
+/// A warning with its remedy (may be empty).
+struct HostWarning {
+  std::string message;
+  std::string remedy;
+};
+
+/// What `--bench` measured, in the order of measuring.
+struct BenchmarkResult {
+  std::string name;    ///< "memory.read", "compute.int8_dot", "storage.read" …
+  std::string unit;    ///< "bytes_per_second" or "operations_per_second".
+  std::string detail;  ///< "all cores, local memory", "8 requests in flight".
+  int threads = 0;
+  std::vector<double> repetitions;  ///< In `unit`, in the order of running.
+  double median = 0;
+  double spread = 0;       ///< (highest - lowest) / median.
+  std::string confidence;  ///< "good", "low_confidence" or "cache_influenced".
 };
 
 /// A machine: probed, replayed from a recording, read from `probe --json`, or described by flags.
@@ -120,7 +165,8 @@ struct Host {
   std::vector<Dimm> dimms;
   PlatformFacts platform;
   EffectiveFacts effective;
-  std::vector<std::string> warnings;
+  std::vector<BenchmarkResult> benchmarks;
+  std::vector<HostWarning> warnings;
 };
 
 }  // namespace llmsize

@@ -1,0 +1,32 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "llmsize/app/outcome.hpp"
+#include "llmsize/app/services.hpp"
+#include "llmsize/core/host.hpp"
+#include "llmsize/core/result.hpp"
+#include "llmsize/core/tier.hpp"
+#include "llmsize/probe/overrides.hpp"
+
+namespace llmsize::app {
+
+struct ProbeOptions {
+  std::string root;          ///< --root: a recorded tree instead of this machine.
+  std::string model_folder;  ///< --model-dir: whose storage is looked at.
+  probe::HostOverrides overrides;
+  bool diff = false;               ///< --diff A B: compare two saved probes.
+  std::vector<std::string> files;  ///< The two of --diff.
+  bool markdown = false;
+  bool explain = false;
+  bool json = false;
+};
+
+/// This machine, or the recorded one below `root`, with overrides applied.
+/// Errors: not_found where `root` or the model folder is no folder.
+Result<Host> probe_host(const Services& services, const ProbeOptions& options);
+
+/// `llmsize probe`: the facts that decide what fits and how fast.
+Result<Outcome> run_probe(const Services& services, const ProbeOptions& options);
+
+}  // namespace llmsize::app

@@ -1,0 +1,119 @@
+#include "llmsize/app/probe_command.hpp"
+
+#include <memory>
+
+#include "llmsize/cli/commands.hpp"
+#include "llmsize/cli/setters.hpp"
+#include "llmsize/cli/values.hpp"
+
+namespace llmsize::cli {
+namespace {
+
+constexpr double highest_rate = 1e6;
+constexpr std::int64_t highest_count = 32'767;
+
+Setter set_rate(std::optional<double>& target) {
+  return [&target](const std::string& text) -> Result<void> {
+    const auto value = parse_number(text, 0, highest_rate);
+    if (!value) return tl::unexpected(value.error());
+    target = *value;
+    return {};
+  };
+}
+
+Setter set_list(std::vector<std::string>& target) {
+  return [&target](const std::string& text) -> Result<void> {
+    auto parts = parse_list(text);
+    if (!parts) return tl::unexpected(parts.error());
+    target = std::move(*parts);
+    return {};
+  };
+}
+
+/// "24GiB,24GiB" or names; "none" for a machine whose GPUs shall not count.
+Setter set_gpus(probe::HostOverrides& overrides) {
+  return [&overrides](const std::string& text) -> Result<void> {
+    overrides.no_gpus = text == "none";
+    overrides.gpus.clear();
+    if (overrides.no_gpus) return {};
+    const auto parts = parse_list(text);
+    if (!parts) return tl::unexpected(parts.error());
+    for (const auto& part : *parts) {
+      const auto size = parse_size(part);
+      overrides.gpus.push_back(size ? probe::GpuOverride{"", *size} : probe::GpuOverride{part, std::nullopt});
+    }
+    return {};
+  };
+}
+
+OptionGroup memory_overrides(probe::HostOverrides& o) {
+  return {
+      "Correct the memory",
+      {{{"--ram"}, "SIZE", "memory of the machine; a bare number is GiB", set_size(o.ram)},
+       {{"--available"}, "SIZE", "memory that models may take now", set_size(o.available)},
+       {{"--memory-limit"},
+        "SIZE",
+        "a limit below what is available, as a container has",
+        set_size(o.memory_limit)},
+       {{"--memlock"}, "SIZE", "memory that may be locked", set_size(o.memlock)},
+       {{"--bandwidth"},
+        "GB/S",
+        "theoretical memory bandwidth in 10^9 bytes per second",
+        set_rate(o.bandwidth_gigabytes)},
+       {{"--numa"}, "N", "number of NUMA nodes of equal size", set_count(o.numa_nodes, 1, highest_count)}}};
+}
+
+OptionGroup other_overrides(probe::HostOverrides& o) {
+  return {
+      "Correct the rest",
+      {{{"--cores"}, "N", "physical cores", set_count(o.cores, 1, highest_count)},
+       {{"--cpus"}, "N", "logical CPUs", set_count(o.logical_cpus, 1, highest_count)},
+       {{"--packages"}, "N", "processor packages", set_count(o.packages, 1, highest_count)},
+       {{"--cpu-quota"}, "CORES", "processor time allowed, in cores", set_rate(o.cpu_quota)},
+       {{"--cpu-model"}, "NAME", "processor model", set_text(o.cpu_model)},
+       {{"--isa"}, "A,B", "instruction sets by the kernel's names, as avx2,avx512f", set_list(o.isa)},
+       {{"--llc"}, "SIZE", "last-level cache, all instances", set_size(o.last_level_cache)},
+       {{"--gpu"}, "LIST", "GPUs by memory or name: 24GiB,24GiB; none for none", set_gpus(o)},
+       {{"--storage"}, "KIND", "nvme, ssd, hdd, network …", set_text(o.storage_kind)},
+       {{"--storage-free"}, "SIZE", "free space for models", set_size(o.storage_free)},
+       {{"--storage-speed"}, "GB/S", "read rate in 10^9 bytes per second", set_rate(o.storage_gigabytes)}}};
+}
+
+}  // namespace
+
+Command probe_command(const app::Services& services) {
+  auto options = std::make_shared<app::ProbeOptions>();
+  Command command;
+  command.name = "probe";
+  command.summary = "this host: memory, limits, processor, NUMA, GPUs, storage, and what bounds a model here";
+  command.examples = {
+      {"llmsize probe", "what a model may use on this host, and what bounds it"},
+      {"llmsize probe --json > host.json", "the same for plan --host and estimate --host"},
+      {"llmsize probe --model-dir /srv/models", "with the storage that holds your models"},
+      {"llmsize probe --diff before.json after.json", "what changed between two saved probes"}};
+  command.positionals = {"A.json B.json", "the two saved probes of --diff",
+                         [options](const std::string& word) -> Result<void> {
+                           options->files.push_back(word);
+                           return {};
+                         }};
+  command.groups = {{"Where to look",
+                     {{{"--model-dir"},
+                       "FOLDER",
+                       "whose storage is looked at (default: the current folder)",
+                       set_text(options->model_folder)},
+                      {{"--root"},
+                       "FOLDER",
+                       "replay a recorded tree; nothing of this machine is consulted",
+                       set_text(options->root)}}},
+                    memory_overrides(options->overrides),
+                    other_overrides(options->overrides),
+                    {"Answer",
+                     {{{"--diff"}, "", "compare two saved probes", set_true(options->diff)},
+                      {{"--markdown"}, "", "a table for an issue report", set_true(options->markdown)},
+                      {{"--explain"}, "", "where each fact comes from", set_true(options->explain)},
+                      {{"--json"}, "", "one JSON document", set_true(options->json)}}}};
+  command.run = [options, &services] { return app::run_probe(services, *options); };
+  return command;
+}
+
+}  // namespace llmsize::cli

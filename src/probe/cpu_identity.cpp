@@ -1,0 +1,138 @@
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "llmsize/probe/cpu.hpp"
+#include "llmsize/probe/probe.hpp"
+#include "llmsize/probe/text.hpp"
+
+namespace llmsize::probe {
+namespace {
+
+constexpr const char* cpuinfo_path = "/proc/cpuinfo";
+
+/// The core's name on ARM, from its block of cpuinfo; empty elsewhere.
+std::string core_name(const CpuinfoEntry& processor) {
+  const auto value = [&](const char* key) {
+    const auto found = processor.values.find(key);
+    return found == processor.values.end() ? std::string() : found->second;
+  };
+  const std::string implementer = value("CPU implementer"), part = value("CPU part");
+  if (implementer.empty() || part.empty()) return {};
+  const std::string name = arm_core_name(implementer, part);
+  return name.empty() ? fmt::format("ARM core {}/{}", implementer, part) : name;
+}
+
+Fact<std::string> model_of(const Cpuinfo& cpuinfo) {
+  // x86 and MIPS say "model name", POWER "cpu", RISC-V "uarch", LoongArch "Model Name".
+  for (const char* key : {"model name", "Model Name", "cpu model", "cpu", "uarch"})
+    if (const auto name = cpuinfo.value(key); name && !name->empty())
+      return reported(*name, fmt::format("{} ({})", cpuinfo_path, key));
+  std::map<std::string, int> cores;
+  for (const auto& processor : cpuinfo.processors)
+    if (const std::string name = core_name(processor); !name.empty()) ++cores[name];
+  if (!cores.empty()) {
+    std::string text;
+    for (const auto& [name, count] : cores)
+      text += fmt::format("{}{} x {}", text.empty() ? "" : " + ", count, name);
+    return derived(text, fmt::format("{} (CPU implementer and part)", cpuinfo_path));
+  }
+  if (const auto vendor = cpuinfo.value("vendor_id"))
+    return reported(*vendor, fmt::format("{} (vendor_id)", cpuinfo_path));
+  return unknown<std::string>(fmt::format("{} names no model", cpuinfo_path));
+}
+
+Fact<std::vector<std::string>> isa_of(const Cpuinfo& cpuinfo, const SystemCalls* system) {
+  if (system != nullptr) {
+    if (auto flags = x86_flags(system->processor())) return measured(std::move(*flags), "CPUID and XGETBV");
+    if (const auto words = system->processor().arm_capabilities())
+      return measured(arm_flags(*words), "AT_HWCAP and AT_HWCAP2");
+  }
+  for (const char* key : {"flags", "Features", "features"})
+    if (const auto flags = cpuinfo.value(key))
+      return reported(inference_flags(*flags), fmt::format("{} ({})", cpuinfo_path, key));
+  if (const auto cpu = cpuinfo.value("cpu"); cpu && cpu->find("altivec") != std::string::npos)
+    return reported(std::vector<std::string>{"altivec"}, fmt::format("{} (cpu)", cpuinfo_path));
+  return unknown<std::vector<std::string>>(fmt::format("{} lists no instruction sets", cpuinfo_path));
+}
+
+/// Intel hybrid processors list each kind's CPUs under its own event source.
+std::map<int, std::string> event_source_kinds(const FileReader& files) {
+  std::map<int, std::string> names;
+  for (const auto& [folder, name] :
+       {std::pair{"cpu_core", "performance"}, {"cpu_atom", "efficiency"}, {"cpu_lowpower", "low power"}}) {
+    const auto list = read_trimmed(files, fmt::format("/sys/devices/{}/cpus", folder));
+    for (const int cpu : list ? parse_cpu_list(*list).value_or(std::vector<int>()) : std::vector<int>())
+      names[cpu] = name;
+  }
+  return names;
+}
+
+/// Highest frequency; 0 where nothing states one. It orders the kinds and does not make them: favoured cores
+/// of one kind differ in turbo.
+std::int64_t kilohertz_of(const FileReader& files, int cpu) {
+  for (const char* file : {"cpufreq/cpuinfo_max_freq", "cpufreq/base_frequency"})
+    if (const auto value = read_integer(files, cpu_folder(cpu) + "/" + file); value && *value > 0)
+      return *value;
+  return 0;
+}
+
+/// Groups CPUs into kinds: by name where the cores have names (ARM's part number, Intel's event sources),
+/// since capacities and turbo limits of one kind can differ.
+std::vector<CpuKind> kinds_of(const FileReader& files, const CpuFacts& cpu, const Cpuinfo& cpuinfo) {
+  auto names = event_source_kinds(files);
+  for (const auto& processor : cpuinfo.processors)
+    if (const std::string name = core_name(processor); !name.empty()) names.emplace(processor.number, name);
+  std::map<std::string, CpuKind> kinds;
+  for (const auto& core : cpu.cores) {
+    const auto named = names.find(core.front());
+    const std::string name = named == names.end() ? std::string() : named->second;
+    CpuKind& kind = kinds[name];
+    kind.name = name;
+    ++kind.cores;
+    kind.threads_per_core = std::max(kind.threads_per_core, static_cast<int>(core.size()));
+    kind.cpus.insert(kind.cpus.end(), core.begin(), core.end());
+    constexpr double kilo = 1000;
+    const double megahertz = static_cast<double>(kilohertz_of(files, core.front())) / kilo;
+    if (megahertz > kind.max_megahertz.value_or(0))
+      kind.max_megahertz = reported(megahertz, "/sys/devices/system/cpu/cpu*/cpufreq/cpuinfo_max_freq");
+  }
+  std::vector<CpuKind> result;
+  for (auto& [name, kind] : kinds) {
+    std::sort(kind.cpus.begin(), kind.cpus.end());
+    if (kind.name.empty() && kinds.size() == 1) kind.name = "all";
+    result.push_back(std::move(kind));
+  }
+  // The fastest kind first; by name where nothing says how fast.
+  std::stable_sort(result.begin(), result.end(), [](const CpuKind& a, const CpuKind& b) {
+    return a.max_megahertz.value_or(0) > b.max_megahertz.value_or(0);
+  });
+  // Intel's event sources say which kind is the fast one even where no frequency is known.
+  std::stable_partition(result.begin(), result.end(),
+                        [](const CpuKind& k) { return k.name == "performance"; });
+  return result;
+}
+
+}  // namespace
+
+void gather_cpu_identity(const Surroundings& from, Host& host) {
+  const auto text = from.files.read_text(cpuinfo_path);
+  const Cpuinfo cpuinfo = text ? parse_cpuinfo(*text) : Cpuinfo();
+  host.cpu.model = text ? model_of(cpuinfo) : unknown<std::string>(text.error().message);
+  host.cpu.isa = isa_of(cpuinfo, from.system);
+  if (host.cpu.isa.known()) {
+    const auto bits = vector_bits(*host.cpu.isa.value);
+    host.cpu.vector_bits =
+        bits ? derived(*bits, "cpu.isa") : unknown<int>("no instruction set states the width");
+  }
+  host.cpu.kinds = kinds_of(from.files, host.cpu, cpuinfo);
+  if (const auto flags = cpuinfo.value("flags"))
+    for (const auto flag : fields_of(*flags))
+      if (flag == "hypervisor" && !host.platform.virtualization.known())
+        host.platform.virtualization =
+            reported(std::string("unnamed hypervisor"), fmt::format("{} (flags)", cpuinfo_path));
+}
+
+}  // namespace llmsize::probe

@@ -1,0 +1,144 @@
+#include "llmsize/probe/platform.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "llmsize/core/text.hpp"
+#include "llmsize/probe/probe.hpp"
+#include "llmsize/probe/text.hpp"
+
+namespace llmsize::probe {
+namespace {
+
+struct Marker {
+  std::string_view text;
+  const char* name;
+};
+
+/// DMI vendor and product names that hypervisors set (systemd's detect-virt uses the same field).
+constexpr std::array dmi_markers = {Marker{"KVM", "kvm"},
+                                    Marker{"QEMU", "qemu"},
+                                    Marker{"Amazon EC2", "kvm (Amazon EC2)"},
+                                    Marker{"Google", "kvm (Google Compute Engine)"},
+                                    Marker{"VMware", "vmware"},
+                                    Marker{"innotek", "virtualbox"},
+                                    Marker{"VirtualBox", "virtualbox"},
+                                    Marker{"Xen", "xen"},
+                                    Marker{"Microsoft Corporation", "hyper-v"},
+                                    Marker{"Parallels", "parallels"},
+                                    Marker{"BHYVE", "bhyve"},
+                                    Marker{"OpenStack", "kvm (OpenStack)"},
+                                    Marker{"Firecracker", "firecracker"},
+                                    Marker{"DigitalOcean", "kvm (DigitalOcean)"},
+                                    Marker{"Hetzner", "kvm (Hetzner)"},
+                                    Marker{"Apple Virtualization", "apple"}};
+
+/// Parts of control group paths that container managers choose.
+constexpr std::array container_markers = {
+    Marker{"/docker", "docker"}, Marker{"/kubepods", "kubernetes"},   Marker{"/libpod", "podman"},
+    Marker{"/lxc", "lxc"},       Marker{"/containerd", "containerd"}, Marker{"/garden", "garden"}};
+
+Fact<std::string> kernel_release(const FileReader& files) {
+  const std::string path = "/proc/sys/kernel/osrelease";
+  if (const auto text = read_trimmed(files, path)) return reported(*text, path);
+  // "Linux version 5.2.0 (builder@host) …"
+  if (const auto text = files.read_text("/proc/version"))
+    if (const auto words = fields_of(*text); words.size() > 2)
+      return reported(std::string(words[2]), "/proc/version");
+  return unknown<std::string>("neither /proc/sys/kernel/osrelease nor /proc/version could be read");
+}
+
+Fact<std::string> machine_of(const Surroundings& from) {
+  if (from.system != nullptr)
+    if (const auto name = from.system->machine()) return measured(*name, "uname");
+  const std::string path = "/proc/sys/kernel/arch";
+  if (const auto text = read_trimmed(from.files, path)) return reported(*text, path);
+  const auto cpuinfo = from.files.read_text("/proc/cpuinfo");
+  if (!cpuinfo) return unknown<std::string>("no file names the architecture");
+  constexpr std::array signs = {Marker{"CPU implementer", "aarch64"}, Marker{"IBM/S390", "s390x"},
+                                Marker{"POWER", "ppc64le"}, Marker{" lm ", "x86_64"}};
+  for (const auto& sign : signs)
+    if (cpuinfo->find(sign.text) != std::string::npos)
+      return derived(std::string(sign.name), "the form of /proc/cpuinfo");
+  return unknown<std::string>("no file names the architecture");
+}
+
+Fact<std::string> hypervisor(const FileReader& files) {
+  // A cloud's bare-metal machines carry the same vendor, so the CPU's own bit must agree where there is one.
+  const auto cpuinfo = files.read_text("/proc/cpuinfo");
+  const bool is_x86 = cpuinfo && cpuinfo->find("flags") != std::string::npos &&
+                      cpuinfo->find("vendor_id") != std::string::npos;
+  const bool has_bit = cpuinfo && cpuinfo->find(" hypervisor") != std::string::npos;
+  if (!is_x86 || has_bit)
+    for (const char* path :
+         {"/sys/class/dmi/id/sys_vendor", "/sys/class/dmi/id/product_name", "/sys/class/dmi/id/bios_vendor"})
+      if (const auto text = read_trimmed(files, path))
+        for (const auto& marker : dmi_markers)
+          if (text->find(marker.text) != std::string::npos) return reported(std::string(marker.name), path);
+  if (const auto type = read_trimmed(files, "/sys/hypervisor/type"))
+    return reported(*type, "/sys/hypervisor/type");
+  return unknown<std::string>("no hypervisor shows itself");
+}
+
+Fact<std::string> container(const FileReader& files) {
+  for (const auto& [path, name] : {std::pair{"/.dockerenv", "docker"}, {"/run/.containerenv", "podman"}})
+    if (files.exists(path)) return reported(std::string(name), path);
+  if (const auto text = read_trimmed(files, "/run/systemd/container"); text && !text->empty())
+    return reported(*text, "/run/systemd/container");
+  if (const auto text = files.read_text("/proc/1/environ")) {
+    // Variables are separated by NUL bytes.
+    constexpr std::string_view key = "container=";
+    for (std::size_t at = 0; at < text->size();) {
+      const auto end = std::min(text->find('\0', at), text->size());
+      const std::string_view entry = std::string_view(*text).substr(at, end - at);
+      if (entry.starts_with(key) && entry.size() > key.size())
+        return reported(std::string(entry.substr(key.size())), "/proc/1/environ");
+      at = end + 1;
+    }
+  }
+  if (const auto text = files.read_text("/proc/self/cgroup"))
+    for (const auto& marker : container_markers)
+      if (text->find(marker.text) != std::string::npos)
+        return derived(std::string(marker.name), "/proc/self/cgroup");
+  if (const auto text = files.read_text("/proc/version"); text && text->find("gVisor") != std::string::npos)
+    return reported(std::string("gvisor"), "/proc/version");
+  return unknown<std::string>("no sign of a container");
+}
+
+}  // namespace
+
+std::optional<std::string> parse_os_release(std::string_view text) {
+  constexpr std::string_view key = "PRETTY_NAME=";
+  for (auto line : lines_of(text)) {
+    line = trimmed(line);
+    if (!line.starts_with(key)) continue;
+    auto value = line.substr(key.size());
+    const bool quoted =
+        value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.back() == value.front();
+    if (quoted) value = value.substr(1, value.size() - 2);
+    return std::string(value);
+  }
+  return std::nullopt;
+}
+
+void gather_platform(const Surroundings& from, Host& host) {
+  PlatformFacts& platform = host.platform;
+  platform.os = unknown<std::string>("/etc/os-release could not be read");
+  for (const char* path : {"/etc/os-release", "/usr/lib/os-release"})
+    if (const auto text = from.files.read_text(path); text && !platform.os.known())
+      if (const auto name = parse_os_release(*text)) platform.os = reported(*name, path);
+  platform.kernel = kernel_release(from.files);
+  platform.machine = machine_of(from);
+  const std::string release = lower_case(platform.kernel.value_or(""));
+  const bool is_wsl =
+      release.find("microsoft") != std::string::npos || release.find("wsl") != std::string::npos;
+  platform.wsl = platform.kernel.known() ? derived(is_wsl, platform.kernel.source)
+                                         : unknown<bool>(platform.kernel.source);
+  platform.virtualization =
+      is_wsl ? derived(std::string("wsl"), platform.kernel.source) : hypervisor(from.files);
+  platform.container = container(from.files);
+}
+
+}  // namespace llmsize::probe

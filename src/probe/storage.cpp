@@ -1,0 +1,176 @@
+#include "llmsize/probe/storage.hpp"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "llmsize/probe/mounts.hpp"
+#include "llmsize/probe/probe.hpp"
+#include "llmsize/probe/text.hpp"
+
+namespace llmsize::probe {
+namespace {
+
+/// Stacks of device mapper, md and loop devices are a few levels deep; a damaged tree may loop.
+constexpr int deepest_stack = 16;
+
+struct FileSystemKind {
+  std::string_view type;
+  const char* kind;
+};
+/// File systems without a local block device. Their type decides before any device is looked at: tmpfs even
+/// accepts direct reads on recent kernels.
+constexpr std::array special_file_systems = {
+    FileSystemKind{"nfs", "network"},       FileSystemKind{"nfs4", "network"},
+    FileSystemKind{"cifs", "network"},      FileSystemKind{"smb3", "network"},
+    FileSystemKind{"ceph", "network"},      FileSystemKind{"lustre", "network"},
+    FileSystemKind{"beegfs", "network"},    FileSystemKind{"afs", "network"},
+    FileSystemKind{"glusterfs", "network"}, FileSystemKind{"gpfs", "network"},
+    FileSystemKind{"tmpfs", "memory"},      FileSystemKind{"ramfs", "memory"},
+    FileSystemKind{"9p", "host_share"},     FileSystemKind{"virtiofs", "host_share"},
+    FileSystemKind{"drvfs", "host_share"}};
+
+struct DevicePrefix {
+  std::string_view prefix;
+  const char* kind;
+};
+/// What a block device's name says. Virtual disks hide what they lie on.
+constexpr std::array device_prefixes = {DevicePrefix{"nvme", "nvme"},   DevicePrefix{"vd", "virtual"},
+                                        DevicePrefix{"xvd", "virtual"}, DevicePrefix{"nbd", "network"},
+                                        DevicePrefix{"rbd", "network"}, DevicePrefix{"drbd", "network"},
+                                        DevicePrefix{"zram", "memory"}, DevicePrefix{"ram", "memory"},
+                                        DevicePrefix{"pmem", "pmem"},   DevicePrefix{"mmcblk", "flash"}};
+
+constexpr const char* block_root = "/sys/class/block";
+
+/// The whole disk of a partition's folder: sysfs nests "sda/sda1".
+std::string disk_of(const FileReader& files, const std::string& name) {
+  const std::string folder = fmt::format("{}/{}", block_root, name);
+  if (!files.exists(folder + "/partition")) return name;
+  const auto link = files.read_link(folder);
+  if (!link) return name;
+  const auto last = link->rfind('/');
+  const auto before = last == std::string::npos || last == 0 ? std::string::npos : link->rfind('/', last - 1);
+  return before == std::string::npos ? name : link->substr(before + 1, last - before - 1);
+}
+
+/// Devices at the bottom of a stack of LVM, crypt, md or multipath.
+void add_bottom_devices(const FileReader& files, const std::string& name, int depth,
+                        std::set<std::string>& bottom) {
+  if (depth > deepest_stack) return;
+  const std::string disk = disk_of(files, name);
+  const auto slaves = files.list(fmt::format("{}/{}/slaves", block_root, disk));
+  if (!slaves || slaves->empty()) {
+    bottom.insert(disk);
+    return;
+  }
+  for (const auto& slave : *slaves)
+    if (slave != name) add_bottom_devices(files, slave, depth + 1, bottom);
+}
+
+std::string device_kind(const FileReader& files, const std::string& name) {
+  for (const auto& [prefix, kind] : device_prefixes)
+    if (name.starts_with(prefix)) return kind;
+  const std::string folder = fmt::format("{}/{}", block_root, name);
+  if (const auto link = files.read_link(folder); link && link->find("/virtio") != std::string::npos)
+    return "virtual";
+  const auto vendor = read_trimmed(files, folder + "/device/vendor");
+  for (const std::string_view emulated : {"QEMU", "VMware", "VBOX", "Msft", "Google", "Virtual"})
+    if (vendor && vendor->find(emulated) != std::string::npos) return "virtual";
+  const auto rotational = read_integer(files, folder + "/queue/rotational");
+  if (!rotational) return {};
+  return *rotational == 0 ? "ssd" : "hdd";
+}
+
+Fact<std::string> kind_of_stack(const FileReader& files, const std::string& name) {
+  std::set<std::string> bottom, kinds;
+  add_bottom_devices(files, name, 0, bottom);
+  std::string devices;
+  for (const auto& disk : bottom) {
+    devices += (devices.empty() ? "" : ", ") + disk;
+    if (auto kind = device_kind(files, disk); !kind.empty()) kinds.insert(std::move(kind));
+  }
+  const std::string source = fmt::format("{} ({})", block_root, devices);
+  if (kinds.empty()) return unknown<std::string>(source + " does not say");
+  return kinds.size() == 1 ? reported(*kinds.begin(), source) : derived(std::string("mixed"), source);
+}
+
+/// The kernel's name of a mount's block device.
+std::optional<std::string> block_name(const FileReader& files, const Mount& mount) {
+  // Btrfs and others invent a device number, so theirs is looked up by the mount's source.
+  if (mount.major != 0)
+    if (const auto link = files.read_link(fmt::format("/sys/dev/block/{}:{}", mount.major, mount.minor)))
+      return link->substr(link->rfind('/') + 1);
+  constexpr std::string_view devices = "/dev/";
+  if (!mount.source.starts_with(devices)) return std::nullopt;
+  constexpr std::string_view mapper = "mapper/";
+  const std::string name = mount.source.substr(devices.size());
+  if (files.exists(fmt::format("{}/{}", block_root, name))) return name;
+  if (!name.starts_with(mapper)) return std::nullopt;
+  for (const int number : numbered_entries(files, block_root, "dm-"))
+    if (read_trimmed(files, fmt::format("{}/dm-{}/dm/name", block_root, number)) ==
+        name.substr(mapper.size()))
+      return fmt::format("dm-{}", number);
+  return std::nullopt;
+}
+
+}  // namespace
+
+StorageFacts storage_of(const FileReader& files, const std::vector<Mount>& mounts, const std::string& path) {
+  StorageFacts storage;
+  storage.path = path;
+  storage.free = unknown<Bytes>("only known on the running host");
+  storage.read_rate = unknown<BytesPerSecond>("measured by --bench storage");
+  const Mount* mount = mount_of(mounts, path);
+  if (mount == nullptr) {
+    const char* why = "no mount table lists the folder";
+    storage.filesystem = unknown<std::string>(why);
+    storage.device = unknown<std::string>(why);
+    storage.kind = unknown<std::string>(why);
+    return storage;
+  }
+  storage.filesystem = reported(mount->type, "/proc/self/mountinfo");
+  storage.device = reported(mount->source, "/proc/self/mountinfo");
+  for (const auto& [type, kind] : special_file_systems)
+    if (mount->type == type) {
+      storage.kind = derived(std::string(kind), fmt::format("file system type {}", type));
+      return storage;
+    }
+  if (mount->type == "overlay") {
+    storage.kind = unknown<std::string>("an overlay does not show what backs it");
+    return storage;
+  }
+  if (mount->type.starts_with("fuse")) {
+    storage.kind =
+        derived(std::string("network"), fmt::format("file system type {}: served by a program", mount->type));
+    return storage;
+  }
+  const auto name = block_name(files, *mount);
+  storage.kind = name ? kind_of_stack(files, *name)
+                      : unknown<std::string>(fmt::format("no block device found for {}", mount->source));
+  return storage;
+}
+
+void gather_storage(const Surroundings& from, Host& host) {
+  const auto mounts = read_mounts(from.files);
+  if (from.system == nullptr) {
+    const std::string path = from.model_folder.empty() ? "/" : from.model_folder;
+    host.storage.push_back(storage_of(from.files, mounts, path));
+    return;
+  }
+  const std::string path = from.model_folder.empty() ? "." : from.model_folder;
+  const auto real = from.system->real_path(path);
+  if (!real) {
+    host.warnings.push_back(
+        {fmt::format("{}: no such folder", path), "Name an existing folder with --model-dir."});
+    return;
+  }
+  StorageFacts storage = storage_of(from.files, mounts, *real);
+  const auto free = from.system->free_space(*real);
+  storage.free = free ? measured(*free, "statvfs") : unknown<Bytes>("statvfs failed");
+  host.storage.push_back(std::move(storage));
+}
+
+}  // namespace llmsize::probe
