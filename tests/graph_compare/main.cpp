@@ -1,5 +1,11 @@
-// Builds the graph of a model and compares it, node by node, with one that the engine recorded.
-#include <chrono>
+// Builds the graphs of small models and compares each, node by node, with the one the engine recorded.
+//
+// usage: graph_compare NAME...        NAME as in NAME.1.txt, for example llama-dense
+//
+// LLMSIZE_GRAPHS (default /tmp/graphs) is the folder with the unpacked recorded graphs, LLMSIZE_MODELS
+// (default /tmp/models) the one with the models' shapes as tiny-NAME.txt: lines of a letter, a key and
+// values. A: architecture; V: vocabulary; I, D, S: integer, real, text; L, F: lists of them; T: tensor with
+// type number and four dimensions. Text, because not every recorded graph has a file header to go with it.
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -17,259 +23,195 @@
 
 using namespace llmsize;
 
-Model load(const std::string& path, const TypeTable& types) {
-  Model m;
-  std::ifstream f(path);
-  if (!f) {
-    fmt::print("no {}\n", path);
-    std::exit(1);
-  }
-  for (std::string line; std::getline(f, line);) {
-    std::istringstream s(line);
-    std::string kind, key;
-    s >> kind >> key;
-    if (kind == "A") m.architecture = key;
-    if (kind == "V") {
-      if (!m.hyperparameters.has("vocab_size"))
-        m.hyperparameters.set("vocab_size", std::int64_t{std::stoll(key)});
-    }
-    if (kind == "I") {
-      std::int64_t v;
-      s >> v;
-      m.hyperparameters.set(key, v);
-    }
-    if (kind == "D") {
-      double v;
-      s >> v;
-      m.hyperparameters.set(key, v);
-    }
-    if (kind == "S") {
-      std::string v;
-      s >> v;
-      m.hyperparameters.set(key, v);
-    }
-    if (kind == "L") {
-      std::vector<std::int64_t> v;
-      for (std::int64_t x; s >> x;) v.push_back(x);
-      m.hyperparameters.set(key, v);
-    }
-    if (kind == "F") {
-      std::vector<double> v;
-      for (double x; s >> x;) v.push_back(x);
-      m.hyperparameters.set(key, v);
-    }
-    if (kind == "T") {
-      Tensor t;
-      t.name = key;
-      int ty;
-      s >> ty;
-      for (auto& d : t.dimensions) s >> d;
-      t.type = *types.find(ty);
-      m.tensors.push_back(t);
-    }
-  }
-  return m;
+namespace {
+
+std::string folder(const char* variable, const char* otherwise) {
+  const char* value = std::getenv(variable);
+  return value == nullptr ? otherwise : value;
+}
+
+template <class T>
+std::vector<T> rest_of(std::istream& line) {
+  std::vector<T> values;
+  for (T value; line >> value;) values.push_back(value);
+  return values;
+}
+
+/// Sets a scalar where the line has one.
+template <class T>
+void set_scalar(Hyperparameters& hyper, const std::string& key, std::istream& line) {
+  if (const auto values = rest_of<T>(line); !values.empty()) hyper.set(key, values.front());
+}
+
+void read_line(const std::string& text, const TypeTable& types, Model& model) {
+  std::istringstream line(text);
+  char kind = 0;
+  std::string key;
+  line >> kind >> key;
+  auto& hyper = model.hyperparameters;
+  if (kind == 'A') model.architecture = key;
+  if (kind == 'V' && !hyper.has("vocab_size")) hyper.set("vocab_size", std::int64_t{std::stoll(key)});
+  if (kind == 'I') set_scalar<std::int64_t>(hyper, key, line);
+  if (kind == 'D') set_scalar<double>(hyper, key, line);
+  if (kind == 'S') set_scalar<std::string>(hyper, key, line);
+  if (kind == 'L') hyper.set(key, rest_of<std::int64_t>(line));
+  if (kind == 'F') hyper.set(key, rest_of<double>(line));
+  if (kind != 'T') return;
+  const auto numbers = rest_of<std::int64_t>(line);
+  const auto* type = types.find(static_cast<int>(numbers.at(0)));
+  if (type == nullptr) return;
+  model.tensors.push_back({key, {numbers.at(1), numbers.at(2), numbers.at(3), numbers.at(4)}, *type});
+}
+
+Model read_model(const std::string& path, const TypeTable& types) {
+  Model model;
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) read_line(line, types, model);
+  return model;
 }
 
 std::string describe(const GraphTensor& t) {
-  return fmt::format("{:<16} {:<24} type {} bytes {} [{} {} {} {}] strides [{} {} {} {}]{}{}",
-                     operation_name(t.operation), t.name, t.type.id(), t.size, t.dimensions[0],
-                     t.dimensions[1], t.dimensions[2], t.dimensions[3], t.strides[0], t.strides[1],
-                     t.strides[2], t.strides[3], t.output ? " output" : "", t.input ? " input" : "");
+  return fmt::format("{:<14} {:<24} type {} bytes {} [{}] strides [{}]{}{}", operation_name(t.operation),
+                     t.name, t.type.id(), t.size, fmt::join(t.dimensions, " "), fmt::join(t.strides, " "),
+                     t.output ? " output" : "", t.input ? " input" : "");
 }
 
-int compare(const TensorGraph& ours, const TensorGraph& theirs, int show) {
-  std::map<TensorId, TensorId> same;  // theirs -> ours
-  const auto T = [&](TensorId i) -> const GraphTensor& {
-    return theirs.tensors[static_cast<std::size_t>(i)];
-  };
-  const auto O = [&](TensorId i) -> const GraphTensor& { return ours.tensors[static_cast<std::size_t>(i)]; };
-  const auto say = [&](std::size_t i, const char* what) {
-    fmt::print("  node {}: {}\n", i, what);
-    for (std::size_t j = i < static_cast<std::size_t>(show) ? 0 : i - static_cast<std::size_t>(show);
-         j < i + 3; ++j) {
-      fmt::print("  {} engine: {}\n", j == i ? ">" : " ",
-                 j < theirs.nodes.size() ? describe(T(theirs.nodes[j])) : "-");
-      if (j >= i)
-        fmt::print("  {} ours:   {}\n", j == i ? ">" : " ",
-                   j < ours.nodes.size() ? describe(O(ours.nodes[j])) : "-");
+/// Two graphs side by side, up to the first node that differs.
+class Comparison {
+ public:
+  Comparison(const TensorGraph& ours, const TensorGraph& engine) : ours_(ours), engine_(engine) {}
+
+  /// Whether both are the same; prints the surroundings of the first difference.
+  bool equal() {
+    const std::size_t count = std::max(ours_.nodes.size(), engine_.nodes.size());
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto difference =
+          i < ours_.nodes.size() && i < engine_.nodes.size() ? difference_at(i) : "one graph ends";
+      if (difference.empty()) continue;
+      print(i, difference);
+      return false;
     }
-    return 1;
-  };
-  for (std::size_t i = 0; i < std::max(ours.nodes.size(), theirs.nodes.size()); ++i) {
-    if (i >= ours.nodes.size() || i >= theirs.nodes.size()) return say(i, "one graph ends");
-    const auto& a = O(ours.nodes[i]);
-    const auto& b = T(theirs.nodes[i]);
-    same[theirs.nodes[i]] = ours.nodes[i];
-    if (a.operation != b.operation) return say(i, "operation");
-    if (a.type.id() != b.type.id() || a.size != b.size) return say(i, "type or size");
-    if (a.dimensions != b.dimensions) return say(i, "dimensions");
-    if (a.strides != b.strides && b.operation != Operation::set_rows) return say(i, "strides");
-    if (a.output != b.output) return say(i, "output flag");
-    if ((a.view_origin == no_tensor) != (b.view_origin == no_tensor)) return say(i, "view");
-    std::vector<TensorId> sa, sb;
-    for (auto s : a.sources)
-      if (s != no_tensor && !(O(s).elsewhere)) sa.push_back(s);
-    for (auto s : b.sources)
-      if (s != no_tensor && !T(s).elsewhere &&
-          !(T(s).view_origin != no_tensor && T(T(s).view_origin).elsewhere))
-        sb.push_back(s);
-    if (sa.size() != sb.size()) return say(i, "number of sources");
-    for (std::size_t k = 0; k < sa.size(); ++k) {
-      const auto known = same.find(sb[k]);
-      if (known == same.end()) {
-        same[sb[k]] = sa[k];
-        if (O(sa[k]).size != T(sb[k]).size || O(sa[k]).input != T(sb[k]).input) {
-          fmt::print("   source: engine {} ours {}\n", describe(T(sb[k])), describe(O(sa[k])));
-          return say(i, "leaf source");
-        }
-      } else if (known->second != sa[k]) {
-        fmt::print("   source {}: engine {} ours {}\n", k, describe(T(sb[k])), describe(O(sa[k])));
-        return say(i, "source");
-      }
+    return same_inputs();
+  }
+
+ private:
+  static const GraphTensor& at(const TensorGraph& graph, TensorId id) {
+    return graph.tensors[static_cast<std::size_t>(id)];
+  }
+
+  /// Sources that have a place in the graph; weights and caches do not matter to it.
+  static std::vector<TensorId> placed_sources(const TensorGraph& graph, TensorId id) {
+    std::vector<TensorId> sources;
+    for (const TensorId source : at(graph, id).sources) {
+      if (source == no_tensor) break;
+      const TensorId origin = at(graph, source).view_origin;
+      if (!at(graph, source).elsewhere && (origin == no_tensor || !at(graph, origin).elsewhere))
+        sources.push_back(source);
+    }
+    return sources;
+  }
+
+  std::string difference_at(std::size_t i) {
+    const auto& a = at(ours_, ours_.nodes[i]);
+    const auto& b = at(engine_, engine_.nodes[i]);
+    counterpart_[engine_.nodes[i]] = ours_.nodes[i];
+    if (a.operation != b.operation) return "operation";
+    if (!(a.type == b.type) || a.size != b.size) return "type or size";
+    if (a.dimensions != b.dimensions) return "dimensions";
+    if (a.strides != b.strides && b.operation != Operation::set_rows) return "strides";
+    if (a.output != b.output) return "output flag";
+    if ((a.view_origin == no_tensor) != (b.view_origin == no_tensor)) return "view";
+    const auto ours = placed_sources(ours_, ours_.nodes[i]);
+    const auto engine = placed_sources(engine_, engine_.nodes[i]);
+    if (ours.size() != engine.size()) return "number of sources";
+    for (std::size_t k = 0; k < ours.size(); ++k) {
+      const auto known = counterpart_.emplace(engine[k], ours[k]).first;
+      if (known->second != ours[k] || at(ours_, ours[k]).size != at(engine_, engine[k]).size)
+        return fmt::format("source {}: {} instead of {}", k, describe(at(ours_, ours[k])),
+                           describe(at(engine_, engine[k])));
+    }
+    return {};
+  }
+
+  void print(std::size_t i, const std::string& difference) const {
+    fmt::print("  node {}: {}\n", i, difference);
+    for (std::size_t j = i < 2 ? 0 : i - 2; j < i + 3; ++j) {
+      const char mark = j == i ? '>' : ' ';
+      if (j < engine_.nodes.size())
+        fmt::print("  {} engine: {}\n", mark, describe(at(engine_, engine_.nodes[j])));
+      if (j >= i && j < ours_.nodes.size())
+        fmt::print("  {} ours:   {}\n", mark, describe(at(ours_, ours_.nodes[j])));
     }
   }
-  std::vector<TensorId> la, lb;
-  for (auto l : ours.leafs)
-    if (!O(l).elsewhere) la.push_back(l);
-  for (auto l : theirs.leafs)
-    if (!T(l).elsewhere) lb.push_back(l);
-  for (std::size_t i = 0; i < std::max(la.size(), lb.size()); ++i)
-    if (i >= la.size() || i >= lb.size() || O(la[i]).size != T(lb[i]).size) {
-      fmt::print("  leaf {}: engine {} ours {}\n", i, i < lb.size() ? describe(T(lb[i])) : "-",
-                 i < la.size() ? describe(O(la[i])) : "-");
-      return 1;
-    }
-  return 0;
+
+  static std::vector<std::int64_t> input_sizes(const TensorGraph& graph) {
+    std::vector<std::int64_t> sizes;
+    for (const TensorId leaf : graph.leafs)
+      if (!at(graph, leaf).elsewhere) sizes.push_back(at(graph, leaf).size);
+    return sizes;
+  }
+
+  bool same_inputs() const {
+    const auto ours = input_sizes(ours_), engine = input_sizes(engine_);
+    if (ours == engine) return true;
+    fmt::print("  inputs: {} instead of {}\n", fmt::join(ours, " "), fmt::join(engine, " "));
+    return false;
+  }
+
+  const TensorGraph& ours_;
+  const TensorGraph& engine_;
+  std::map<TensorId, TensorId> counterpart_;  // The engine's tensor -> ours.
+};
+
+/// The settings of the three graphs recorded per model.
+RunRequest recorded_settings(int number) {
+  RunRequest request;
+  request.context_tokens = number == 3 ? 2048 : 1024;
+  request.ubatch_tokens = number == 3 ? 256 : 128;
+  request.parallel = number == 3 ? 4 : 1;
+  request.kv_unified = true;
+  request.flash_attention = number == 2 ? FlashAttention::off : FlashAttention::on;
+  request.tool = number == 2 ? Tool::bench : Tool::server;
+  request.swa_full = true;  // The default of the engine's library, with which the graphs were recorded.
+  return request;
 }
 
-std::int64_t pad256(std::int64_t n) {
-  return (n + 255) / 256 * 256;
+Result<bool> compare(const Model& model, const Architecture& architecture, const std::string& name,
+                     int number) {
+  const auto path = fmt::format("{}/{}.{}.txt", folder("LLMSIZE_GRAPHS", "/tmp/graphs"), name, number);
+  const auto recorded = test::read_recorded_graph(test::read_text(path));
+  auto request = recorded_settings(number);
+  if (model.architecture == "grok") request.flash_attention = FlashAttention::automatic;  // Refuses "on".
+  const auto run = resolve_run(request, model, architecture);
+  if (!run) return tl::unexpected(run.error());
+  const auto layout = context_layout(model, architecture, *run);
+  if (!layout) return tl::unexpected(layout.error());
+  const auto graph = prompt_graph(model, architecture, *run, *layout);
+  if (!graph) return tl::unexpected(graph.error());
+  const auto size = reserve(*graph).size.value();
+  const bool equal = Comparison(*graph, recorded.graph).equal();
+  fmt::print("{}.{}: {} engine {} ours {}{}\n", name, number, size == recorded.reserved ? "EXACT" : "WRONG",
+             recorded.reserved, size, equal ? "" : " (nodes differ)");
+  return equal && size == recorded.reserved;
 }
 
-ContextLayout stand_in(const Model& m, const Architecture& arch, const Run& r,
-                       const std::map<std::string, std::string>& env) {
-  if (!env.count("standin")) {
-    auto layout = context_layout(m, arch, r);
-    if (!layout) {
-      fmt::print("layout: {}\n", layout.error().message);
-      return {};
-    }
-    return *layout;
-  }
-  ContextLayout layout;
-  const auto& h = m.hyperparameters;
-  if (env.count("nocache")) return layout;
-  std::int64_t widest = 0;
-  for (int l = 0; l < h.main_layer_count(); ++l)
-    widest = std::max(widest, h.value_length() * h.kv_head_count(l));
-  auto n_swa = h.integer("attention.sliding_window").value_or(0);
-  const int period = env.count("period") ? std::stoi(env.at("period")) : 0;
-  const bool dense_first = env.count("densefirst");
-  for (int l = 0; l < h.main_layer_count(); ++l) {
-    AttentionCache c;
-    if (h.kv_head_count(l) == 0) continue;
-    c.key_width = h.key_length() * h.kv_head_count(l);
-    c.value_width = r.flash_attention ? h.value_length() * h.kv_head_count(l) : widest;
-    c.cells = r.sequence_context;
-    c.streams = r.streams;
-    c.key_type = r.cache_type_k;
-    c.value_type = r.cache_type_v;
-    bool swa = period > 0 && n_swa > 0 && (dense_first ? l % period != 0 : l % period < period - 1);
-    if (const auto* list = h.list("attention.sliding_window_pattern"); env.count("swa") && list && n_swa > 0)
-      swa = static_cast<std::size_t>(l) < list->size() && (*list)[static_cast<std::size_t>(l)] != 0;
-    if (swa) {
-      c.kind = AttentionCache::Kind::sliding_window;
-      c.key_width = h.integer("attention.key_length_swa").value_or(h.key_length()) * h.kv_head_count(l);
-      if (!r.swa_full)
-        c.cells =
-            pad256(std::min(r.sequence_context, n_swa * (r.kv_unified ? r.sequences : 1) + r.ubatch_tokens));
-    }
-    layout.push_back({l, c});
-  }
-  return layout;
-}
+}  // namespace
 
 int main(int argc, char** argv) {
-  const auto catalog = catalog::Catalog::embedded();
-  const auto types = catalog::load_tensor_types(catalog).value();
-  int bad = 0;
-  std::map<std::string, std::string> env;
-  std::vector<std::string> names;
-  std::vector<int> ks{1, 2, 3};
-  std::string real;
+  const auto catalogs = catalog::Catalog::embedded();
+  const auto types = *catalog::load_tensor_types(catalogs);
+  int different = 0;
   for (int i = 1; i < argc; ++i) {
-    std::string a = argv[i];
-    auto e = a.find('=');
-    if (e != std::string::npos)
-      env[a.substr(0, e)] = a.substr(e + 1);
-    else
-      names.push_back(a);
-  }
-  for (const auto& name : names) {
-    const auto m = load(env.count("model") ? env["model"] : "/tmp/models/tiny-" + name + ".txt", types);
-    const auto arch = catalog::load_architecture(catalog, m.architecture);
-    if (!arch) {
-      fmt::print("{}: {}\n", name, arch.error().message);
-      ++bad;
-      continue;
-    }
-    if (env.count("ctx")) {  // one size only
-      Run r;
-      const auto get = [&](const char* k, std::int64_t d) -> std::int64_t {
-        return env.count(k) ? std::stoll(env[k]) : d;
-      };
-      r.context_tokens = r.padded_context = get("ctx", 0);
-      r.sequences = get("seq", 1);
-      r.kv_unified = get("unified", 1) != 0;
-      r.streams = r.kv_unified ? 1 : r.sequences;
-      r.sequence_context = r.kv_unified ? r.padded_context : pad256(r.padded_context / r.sequences);
-      r.ubatch_tokens = get("ub", 512);
-      r.prompt_tokens = std::min(r.ubatch_tokens, r.padded_context);
-      r.output_rows = std::min(r.prompt_tokens, get("out", r.prompt_tokens));
-      r.flash_attention = get("fa", 1) != 0;
-      r.swa_full = get("swafull", 0) != 0;
-      if (env.count("kv")) r.cache_type_k = r.cache_type_v = *types.find(env["kv"]);
-      const auto layout = stand_in(m, *arch, r, env);
-      const auto t0 = std::chrono::steady_clock::now();
-      const auto s = compute_scratch(m, *arch, r, layout);
-      const auto us =
-          std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - t0)
-              .count();
-      if (!s) {
-        fmt::print("{}\n", s.error().message);
-        continue;
-      }
-      fmt::print("{} {} us\n", s->size.value(), us);
-      continue;
-    }
-    for (int k : ks) {
-      const auto path = fmt::format("/tmp/graphs/{}.{}.txt", name, k);
-      const auto rec = test::read_recorded_graph(test::read_text(path));
-      Run r;
-      r.flash_attention = k != 2 && !env.count("nofa");
-      r.sequences = k == 3 ? 4 : 1;
-      r.context_tokens = r.padded_context = r.sequence_context = k == 3 ? 2048 : 1024;
-      r.swa_full = true;
-      r.ubatch_tokens = r.prompt_tokens = k == 3 ? 256 : 128;
-      r.output_rows = k == 1 ? 1 : k == 2 ? 128 : 4;
-      const auto layout = stand_in(m, *arch, r, env);
-      const auto g = prompt_graph(m, *arch, r, layout);
-      if (!g) {
-        fmt::print("{}.{}: {}\n", name, k, g.error().message);
-        ++bad;
-        continue;
-      }
-      const auto size = reserve(*g).size.value();
-      const bool exact = size == rec.reserved;
-      const int d = compare(*g, rec.graph, env.count("show") ? std::stoi(env["show"]) : 2);
-      fmt::print("{}.{}: {} engine {} ours {}{}\n", name, k, exact ? "EXACT" : "WRONG", rec.reserved, size,
-                 d ? " (nodes differ)" : "");
-      if (!exact || d) {
-        ++bad;
-        if (!env.count("all")) break;
-      }
+    const std::string name = argv[i];
+    const auto model = read_model(folder("LLMSIZE_MODELS", "/tmp/models") + "/tiny-" + name + ".txt", types);
+    const auto architecture = catalog::load_architecture(catalogs, model.architecture);
+    for (int number = 1; number <= 3; ++number) {
+      const auto equal = architecture ? compare(model, *architecture, name, number)
+                                      : Result<bool>(tl::unexpected(architecture.error()));
+      if (!equal) fmt::print("{}.{}: {}\n", name, number, equal.error().message);
+      if (!equal || !*equal) ++different;
+      if (!equal || !*equal) break;
     }
   }
-  return bad;
+  return different == 0 ? 0 : 1;
 }
