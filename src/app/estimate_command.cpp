@@ -4,6 +4,7 @@
 
 #include "llmsize/app/guide_comparison.hpp"
 #include "llmsize/app/params_sizing.hpp"
+#include "llmsize/core/params_estimate.hpp"
 #include "llmsize/core/text.hpp"
 #include "llmsize/render/estimate.hpp"
 
@@ -54,6 +55,26 @@ EstimateReport report_of(Sizing sizing) {
   report.tensors = std::move(sizing.model.tensors);
   report.context = std::move(sizing.context);
   report.notes = std::move(sizing.notes);
+  return report;
+}
+
+/// A name such as "Qwen9-300B-A30B" that no catalog has still states total and active parameters.
+std::optional<ParamsRequest> params_of_unknown_name(const Error& error, const std::string& name) {
+  if (error.code != ErrorCode::not_found) return std::nullopt;
+  const auto stated = params_in_name(name);
+  return stated && stated->active ? stated : std::nullopt;
+}
+
+Result<EstimateReport> size(const Services& services, const EstimateOptions& options) {
+  if (options.params) return size_params(services, *options.params, options.active_params, options.sizing);
+  auto sizing = size_model(services, options.sizing);
+  if (sizing) return report_of(std::move(*sizing));
+  const auto stated = params_of_unknown_name(sizing.error(), options.sizing.model);
+  if (!stated) return tl::unexpected(sizing.error());
+  auto report = size_params(services, stated->total, stated->active, options.sizing);
+  if (report)
+    report->notes.push_back(fmt::format(
+        "the catalog has no \"{}\": its name states total and active parameters", options.sizing.model));
   return report;
 }
 
@@ -116,16 +137,9 @@ Result<Outcome> estimate(const Services& services, const Host& host, EstimateOpt
     options.sizing.residency.isa =
         options.ram ? std::vector<std::string>{"avx2"} : host.cpu.isa.value_or({"avx2"});
 
-  EstimateReport report;
-  if (options.params) {
-    auto sized = size_params(services, *options.params, options.active_params, options.sizing);
-    if (!sized) return tl::unexpected(sized.error());
-    report = std::move(*sized);
-  } else {
-    auto sized = size_model(services, options.sizing);
-    if (!sized) return tl::unexpected(sized.error());
-    report = report_of(std::move(*sized));
-  }
+  auto sized = size(services, options);
+  if (!sized) return tl::unexpected(sized.error());
+  EstimateReport report = std::move(*sized);
   report.residency = options.sizing.residency;
   if (options.active_tokens) set_active_tokens(report, *options.active_tokens);
   if (report.footprint.high.is_saturated())

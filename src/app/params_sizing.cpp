@@ -1,10 +1,120 @@
 #include "llmsize/app/params_sizing.hpp"
 
-namespace llmsize::app {
+#include <algorithm>
 
-Result<EstimateReport> size_params(const Services&, ParamCount, std::optional<ParamCount>,
-                                   const SizingRequest&) {
-  return fail(ErrorCode::unsupported, "not landed");
+#include <fmt/format.h>
+
+#include "llmsize/catalog/file_types.hpp"
+#include "llmsize/catalog/params_neighbours.hpp"
+#include "llmsize/core/text.hpp"
+
+namespace llmsize::app {
+namespace {
+
+constexpr const char* default_file_type = "Q4_K_M";
+/// How many of the nearest models are sized whole, for the parts that do not follow from parameters.
+constexpr std::size_t sized_whole = 3;
+
+/// The span of one part over models of about the size.
+SizedPart span(const std::vector<Footprint>& footprints, SizedPart Footprint::*part,
+               const std::string& source) {
+  std::vector<SizedPart> parts;
+  for (const auto& footprint : footprints)
+    if ((footprint.*part).known) parts.push_back(footprint.*part);
+  SizedPart result{Bytes(), Bytes(), Bytes(), Basis::derived, source, !parts.empty()};
+  if (parts.empty()) return result;
+  std::sort(parts.begin(), parts.end(), [](const auto& a, const auto& b) { return a.size < b.size; });
+  result.size = parts[parts.size() / 2].size;
+  result.low = parts.front().low;
+  result.high = parts.front().high;
+  for (const auto& part_of_one : parts) {
+    result.low = std::min(result.low, part_of_one.low);
+    result.high = std::max(result.high, part_of_one.high);
+  }
+  return result;
+}
+
+/// The nearest neighbours' footprints, each from the whole pipeline.
+std::vector<Footprint> whole_footprints(const Services& services, const ParamsEstimate& estimate,
+                                        const SizingRequest& request, Run& run) {
+  std::vector<Footprint> footprints;
+  for (const auto& id : estimate.neighbours) {
+    SizingRequest one = request;
+    one.model = id;
+    auto sizing = size_model(services, one);
+    if (!sizing) continue;
+    if (footprints.empty()) run = sizing->run;
+    footprints.push_back(std::move(sizing->footprint));
+    if (footprints.size() == sized_whole) break;
+  }
+  return footprints;
+}
+
+void add_totals(Footprint& f, bool mapped) {
+  const SizedPart* anonymous[] = {&f.repacked, &f.kv_cache, &f.state, &f.compute, &f.output, &f.runtime};
+  Bytes low;
+  Bytes high;
+  for (const SizedPart* part : anonymous) {
+    f.anonymous += part->size;
+    low += part->low;
+    high += part->high;
+  }
+  (mapped ? f.file_backed : f.anonymous) += f.weights.size;
+  f.total = f.anonymous + f.file_backed;
+  f.low = low + f.weights.low;
+  f.high = high + f.weights.high + f.prompt_cache.high;
+}
+
+}  // namespace
+
+Result<EstimateReport> size_params(const Services& services, ParamCount params,
+                                   std::optional<ParamCount> active, const SizingRequest& request) {
+  const auto file_type = catalog::load_file_type(services.catalog, services.types,
+                                                 request.quant.empty() ? default_file_type : request.quant);
+  if (!file_type) return tl::unexpected(file_type.error());
+  SizingRequest neighbours_request = request;
+  neighbours_request.quant = file_type->id;
+  const ParamsRequest size{params, active};
+  auto estimate = estimate_from_params(
+      size, catalog::params_neighbours(services.catalog, services.types, size, *file_type, request.run));
+  if (!estimate) return tl::unexpected(estimate.error());
+
+  EstimateReport report;
+  const auto footprints = whole_footprints(services, *estimate, neighbours_request, report.run);
+  if (footprints.empty())
+    return fail(ErrorCode::unsupported, "no model of about that size can be sized with these settings",
+                "Name a model with -m to see why.");
+  const std::string kind = active ? "mixtures of experts" : "dense models with grouped attention";
+  const std::string source = fmt::format(
+      "the catalog's {} nearest in size: {}", kind,
+      fmt::join(estimate->neighbours.begin(),
+                estimate->neighbours.begin() + static_cast<std::ptrdiff_t>(footprints.size()), ", "));
+  report.model = {"",         fmt::format("A model of {} parameters", params_text(params)),
+                  "",         ModelSource::params,
+                  "--params", params,
+                  active};
+  report.artifact.quant = file_type->id;
+  report.artifact.tensors = estimate->tensors;
+  report.artifact.file = estimate->tensors;
+  report.artifact.bits_per_weight =
+      8.0 * static_cast<double>(estimate->tensors.size.value()) / static_cast<double>(params.value());
+  Footprint& f = report.footprint;
+  f.weights = std::move(estimate->weights);
+  f.kv_cache = std::move(estimate->context);
+  f.kv_active = span(footprints, &Footprint::kv_active, source);
+  f.repacked = span(footprints, &Footprint::repacked, source);
+  f.compute = span(footprints, &Footprint::compute, source);
+  f.output = span(footprints, &Footprint::output, source);
+  f.runtime = span(footprints, &Footprint::runtime, source);
+  f.prompt_cache = footprints.front().prompt_cache;
+  add_totals(f, request.residency.load_mode != LoadMode::none);
+  f.locked = request.residency.load_mode == LoadMode::mlock;
+  report.notes.push_back(fmt::format(
+      "weights and KV cache are intervals over the catalog's {} of about this size ({}); -m NAME is exact",
+      kind, fmt::join(estimate->neighbours, ", ")));
+  if (!active)
+    report.notes.emplace_back("-A N says how many parameters are active, for a mixture of experts");
+  return report;
 }
 
 }  // namespace llmsize::app

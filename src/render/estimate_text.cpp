@@ -50,7 +50,9 @@ std::string headline(const EstimateReport& report) {
 
 std::string model_lines(const EstimateReport& report) {
   const ModelIdentity& model = report.model;
-  std::string line = fmt::format("Model      {}", model.id.empty() ? model.name : model.id);
+  std::string line = "Model      " + std::string(model.source == ModelSource::params ? "any"
+                                                 : model.id.empty()                  ? model.name
+                                                                                     : model.id);
   if (!model.architecture.empty()) line += fmt::format(", architecture {}", model.architecture);
   line += fmt::format(", {} parameters", params_text(model.total_params));
   if (model.active_params) line += fmt::format(", {} active per token", params_text(*model.active_params));
