@@ -71,6 +71,8 @@ const NamedQuantity quantities[] = {
     {{"layers", "block_count"}, [](const Hyperparameters& h, int) { return scalar(h, "block_count"); }},
     {{"heads", "the layer's attention.head_count"},
      [](const Hyperparameters& h, int layer) { return h.integer("attention.head_count", layer); }},
+    {{"first_heads", "the first layer's attention.head_count"},
+     [](const Hyperparameters& h, int) { return h.integer("attention.head_count", 0); }},
     {{"kv_heads", "the layer's attention.head_count_kv, by default its heads"},
      [](const Hyperparameters& h, int layer) { return Value(h.kv_head_count(layer)); }},
     {{"key_length",

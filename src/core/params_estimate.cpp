@@ -20,7 +20,7 @@ constexpr double weights_margin_bits = 0.15;
 /// heads' number and not the key/value heads' follow.
 constexpr double context_exponent = 0.5;
 /// The context's interval is all the neighbours', widened by this factor to either side.
-constexpr double context_margin = 1.3;
+constexpr double context_margin = 1.5;
 
 double ratio(ParamCount a, ParamCount b) {
   return static_cast<double>(a.value()) / static_cast<double>(b.value());

@@ -29,8 +29,8 @@ TEST_CASE("context memory is scaled with the square root of the size") {
       {ParamCount(4'000), std::nullopt},
       {neighbour("a", 1'000, 500, 300), neighbour("b", 1'000, 500, 300), neighbour("c", 1'000, 500, 300)});
   CHECK(estimate->context.size == Bytes(600));
-  CHECK(estimate->context.low == Bytes(461));   // 600 / 1.3
-  CHECK(estimate->context.high == Bytes(780));  // 600 * 1.3
+  CHECK(estimate->context.low == Bytes(400));   // 600 / 1.5
+  CHECK(estimate->context.high == Bytes(900));  // 600 * 1.5
 }
 
 TEST_CASE("an estimate needs a size and neighbours") {
