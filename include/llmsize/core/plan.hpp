@@ -1,0 +1,144 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "llmsize/core/fact.hpp"
+#include "llmsize/core/guide.hpp"
+#include "llmsize/core/result.hpp"
+#include "llmsize/core/run.hpp"
+#include "llmsize/core/units.hpp"
+
+namespace llmsize {
+
+// Which models fill which roles under one budget (docs/METHOD.md, "The plan").
+
+/// Where memory comes from: a NUMA node, all RAM, a GPU.
+struct PlanPool {
+  std::string id;
+  std::string kind;  ///< "ram", "numa_node", "gpu".
+  Bytes capacity;    ///< What the tightest limit leaves.
+  Bytes os_reserve;
+  Bytes safety;
+  [[nodiscard]] Bytes budget() const { return capacity - os_reserve - safety; }
+};
+
+/// HOT is always resident; WARM is loaded on demand, one of its group at a time; COLD stays on disk.
+enum class PlanTier { hot, warm, cold };
+const char* plan_tier_name(PlanTier tier);
+
+/// One way to run one model in one pool: what an instance of it would cost.
+struct PlanVariant {
+  std::string id;  ///< Unique; breaks ties.
+  std::string model;
+  std::string quant;
+  std::size_t pool = 0;
+  std::int64_t context_tokens = 0;  ///< Of each role it serves.
+  std::int64_t parallel = 1;        ///< Slots of each role it serves.
+  std::string cache_type_k = "f16";
+  std::string cache_type_v = "f16";
+  Bytes weights;
+  Bytes kv_per_role;  ///< KV cache and state that each role served adds.
+  /// Memory of one instance serving 1, 2, … roles at once. Grows by no more per role than it starts with.
+  std::vector<Bytes> memory_by_roles;
+  std::optional<double> load_seconds;
+  std::optional<double> decode_tokens_per_second;
+};
+
+/// A variant that may serve a role, and how well.
+struct PlanOption {
+  std::size_t variant = 0;
+  double quality = 0;  ///< 0 to 1, comparable within the role.
+};
+
+/// A role to be filled. Roles are listed by falling priority.
+struct PlanRole {
+  std::string id;
+  int priority = 0;   ///< 1 is served first.
+  double weight = 1;  ///< Of its quality in the objective.
+  bool required = false;
+  PlanTier preference = PlanTier::hot;
+  bool cloud = false;               ///< Served by an API: costs no local memory.
+  std::string unavailable_because;  ///< Why there are no options, where there are none.
+  std::vector<PlanOption> options;
+};
+
+struct PlanRequest {
+  std::vector<PlanPool> pools;
+  std::vector<PlanVariant> variants;
+  std::vector<PlanRole> roles;
+};
+
+enum class RoleStatus { placed, shared, cloud, mock, dropped };
+const char* role_status_name(RoleStatus status);
+
+struct RolePlacement {
+  std::string role;
+  int priority = 0;
+  bool required = false;
+  RoleStatus status = RoleStatus::dropped;
+  PlanTier tier = PlanTier::cold;
+  std::optional<std::size_t> instance;  ///< Into Plan::instances.
+  double quality = 0;
+  std::string reason;
+};
+
+struct PlanInstance {
+  std::string id;
+  std::size_t variant = 0;
+  PlanTier tier = PlanTier::hot;
+  std::vector<std::string> roles;
+  Bytes memory;
+};
+
+struct PoolUse {
+  Bytes hot;
+  Bytes warm_peak;  ///< The largest instance of the exclusive WARM group.
+  Bytes headroom;   ///< Budget - hot - warm_peak.
+};
+
+/// What goes first when the budget shrinks.
+struct LadderStep {
+  double share = 1;  ///< Of every pool's budget.
+  Bytes budget;
+  std::vector<std::string> served;
+  std::vector<std::string> dropped;
+  std::vector<std::string> changed;  ///< "frontdoor: model Q6_K -> model Q4_K_M".
+};
+
+/// The least extra memory that serves one more role.
+struct NextStep {
+  std::string role;
+  Bytes extra;
+};
+
+struct PlanObjective {
+  double value = 0;  ///< Weighted quality of the roles served.
+  double bound = 0;  ///< No placement of the same roles can exceed this.
+  [[nodiscard]] double gap() const { return bound - value; }
+};
+
+struct Plan {
+  std::vector<RolePlacement> roles;  ///< In the request's order.
+  std::vector<PlanInstance> instances;
+  std::vector<PoolUse> pools;
+  PlanObjective objective;
+  std::vector<LadderStep> ladder;
+  std::optional<NextStep> next_step;
+};
+
+/// More roles than this at once are refused: the search visits every subset of them.
+inline constexpr std::size_t most_plan_roles = 16;
+
+/// The best placement: roles served in priority order first, then the highest weighted quality, then the
+/// least memory, then WARM roles promoted to HOT by priority; ties broken by variant id. Exact: the bound
+/// equals the value. Per pool, HOT instances plus the largest WARM one stay within the pool's budget.
+/// Errors: usage for more than `most_plan_roles` roles or options that name no variant.
+Result<Plan> solve(const PlanRequest& request);
+
+/// `solve` plus the degradation ladder at 90, 75 and 50 % of the budget and the next step up.
+Result<Plan> solve_with_ladder(const PlanRequest& request);
+
+}  // namespace llmsize
