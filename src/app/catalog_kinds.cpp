@@ -2,7 +2,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include "llmsize/catalog/architectures.hpp"
+#include "llmsize/catalog/file_types.hpp"
+#include "llmsize/catalog/models.hpp"
 #include "llmsize/catalog/throughput.hpp"
+#include "llmsize/catalog/tiers.hpp"
 #include "llmsize/catalog/types.hpp"
 
 namespace llmsize::app {
@@ -12,6 +16,30 @@ namespace {
 Result<void> is_object(const Services& services, const catalog::EntryReference& entry) {
   const auto value = services.catalog.parse(entry);
   if (!value) return tl::unexpected(value.error());
+  return {};
+}
+
+Result<void> check_model(const Services& services, const catalog::EntryReference& entry) {
+  const auto model = catalog::load_model(services.catalog, entry);
+  if (!model) return tl::unexpected(model.error());
+  return {};
+}
+
+Result<void> check_architecture(const Services& services, const catalog::EntryReference& entry) {
+  const auto architecture = catalog::load_architecture(services.catalog, entry.id);
+  if (!architecture) return tl::unexpected(architecture.error());
+  return {};
+}
+
+Result<void> check_file_type(const Services& services, const catalog::EntryReference& entry) {
+  const auto file_type = catalog::load_file_type(services.catalog, services.types, entry.id);
+  if (!file_type) return tl::unexpected(file_type.error());
+  return {};
+}
+
+Result<void> check_tier(const Services& services, const catalog::EntryReference&) {
+  const auto tiers = catalog::load_tiers(services.catalog);
+  if (!tiers) return tl::unexpected(tiers.error());
   return {};
 }
 
@@ -38,11 +66,11 @@ Result<void> check_throughput(const Services& services, const catalog::EntryRefe
 
 const std::vector<CatalogKind>& catalog_kinds() {
   static const std::vector<CatalogKind> kinds = {
-      {"model", "open-weight models: hyperparameters with their sources", is_object},
-      {"architecture", "tensor templates, caches and graphs by architecture", is_object},
-      {"file_type", "what the quantizer can produce: the type of each tensor", is_object},
+      {"model", "open-weight models: hyperparameters with their sources", check_model},
+      {"architecture", "tensor templates, caches and graphs by architecture", check_architecture},
+      {"file_type", "what the quantizer can produce: the type of each tensor", check_file_type},
       {"vocabulary", "what a vocabulary takes in a file's header, by its size", is_object},
-      {"tier", "the sizing guide's tiers of machines by memory", is_object},
+      {"tier", "the sizing guide's tiers of machines by memory", check_tier},
       {"tensor_type", "block layouts of tensor types", is_object},
       {"gpu", "GPUs: memory, bandwidth, compute, buffer alignment", check_gpu},
       {"throughput", "constants of the speed predictor and measured speed-ups", check_throughput},

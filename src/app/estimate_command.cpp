@@ -4,6 +4,7 @@
 
 #include "llmsize/app/guide_comparison.hpp"
 #include "llmsize/app/params_sizing.hpp"
+#include "llmsize/app/speed.hpp"
 #include "llmsize/core/params_estimate.hpp"
 #include "llmsize/core/text.hpp"
 #include "llmsize/render/estimate.hpp"
@@ -34,10 +35,10 @@ ModelIdentity identity(const Model& model) {
           model.active_params};
 }
 
-EstimateReport report_of(Sizing sizing) {
+EstimateReport report_of(const Sizing& sizing) {
   EstimateReport report;
   report.model = identity(sizing.model);
-  report.run = std::move(sizing.run);
+  report.run = sizing.run;
   const Bytes tensors = sizing.weights.tensors;
   report.artifact = {
       sizing.quant,
@@ -47,14 +48,14 @@ EstimateReport report_of(Sizing sizing) {
        sizing.model.source == ModelSource::gguf
            ? "tensor table of the file"
            : "the quantizer's type rule over the architecture's tensors"},
-      std::move(sizing.file),
-      std::move(sizing.weights.count_by_type),
-      std::move(sizing.weights.bytes_by_type),
+      sizing.file,
+      sizing.weights.count_by_type,
+      sizing.weights.bytes_by_type,
       8.0 * static_cast<double>(tensors.value()) / static_cast<double>(report.model.total_params.value())};
-  report.footprint = std::move(sizing.footprint);
-  report.tensors = std::move(sizing.model.tensors);
-  report.context = std::move(sizing.context);
-  report.notes = std::move(sizing.notes);
+  report.footprint = sizing.footprint;
+  report.tensors = sizing.model.tensors;
+  report.context = sizing.context;
+  report.notes = sizing.notes;
   return report;
 }
 
@@ -65,10 +66,16 @@ std::optional<ParamsRequest> params_of_unknown_name(const Error& error, const st
   return stated && stated->active ? stated : std::nullopt;
 }
 
-Result<EstimateReport> size(const Services& services, const EstimateOptions& options) {
+/// The report before it is judged; `sized` receives the model where one was found, for the parts that need
+/// its tensors.
+Result<EstimateReport> size(const Services& services, const EstimateOptions& options,
+                            std::optional<Sizing>& sized) {
   if (options.params) return size_params(services, *options.params, options.active_params, options.sizing);
   auto sizing = size_model(services, options.sizing);
-  if (sizing) return report_of(std::move(*sizing));
+  if (sizing) {
+    sized = std::move(*sizing);
+    return report_of(*sized);
+  }
   const auto stated = params_of_unknown_name(sizing.error(), options.sizing.model);
   if (!stated) return tl::unexpected(sizing.error());
   auto report = size_params(services, stated->total, stated->active, options.sizing);
@@ -92,6 +99,17 @@ void judge_report(const EstimateOptions& options, const Host& host, EstimateRepo
   const Fact<Bytes> budget = options.ram ? overridden(*options.ram, "--ram") : host.effective.memory;
   const std::string bound_by = options.ram ? "--ram" : host.effective.bound_by;
   report.verdict = judge(report.footprint, budget, bound_by);
+}
+
+/// Speeds on `host`; a machine that only --ram describes has no known bandwidth unless --bandwidth says it.
+Result<void> add_speed(const Services& services, const EstimateOptions& options, const Host& host,
+                       const std::optional<Sizing>& sizing, EstimateReport& report) {
+  if (!sizing) {
+    report.speed_unknown_because = "it depends on the model; -m NAME names one";
+    return {};
+  }
+  return fill_speed(services, sizing->model, sizing->context, options.ram ? Host{} : host, options.speed,
+                    report);
 }
 
 /// The one flag most worth changing next, as a clause.
@@ -137,7 +155,8 @@ Result<Outcome> estimate(const Services& services, const Host& host, EstimateOpt
     options.sizing.residency.isa =
         options.ram ? std::vector<std::string>{"avx2"} : host.cpu.isa.value_or({"avx2"});
 
-  auto sized = size(services, options);
+  std::optional<Sizing> sizing;
+  auto sized = size(services, options, sizing);
   if (!sized) return tl::unexpected(sized.error());
   EstimateReport report = std::move(*sized);
   report.residency = options.sizing.residency;
@@ -146,6 +165,8 @@ Result<Outcome> estimate(const Services& services, const Host& host, EstimateOpt
     return fail(ErrorCode::overflow, "the sizes do not fit 64 bits",
                 "Ask for a smaller context or fewer slots.");
   judge_report(options, host, report);
+  if (auto filled = add_speed(services, options, host, sizing, report); !filled)
+    return tl::unexpected(filled.error());
   report.guide = guide_comparison(services, report);
   report.next_step = next_step(report);
   const int status = exit_status_of(options, report);

@@ -1,6 +1,9 @@
 #include "llmsize/app/catalog_command.hpp"
 
+#include <chrono>
 #include <memory>
+
+#include <fmt/chrono.h>
 
 #include "llmsize/cli/commands.hpp"
 #include "llmsize/cli/setters.hpp"
@@ -29,7 +32,10 @@ Command catalog_command(const app::Services& services) {
         {{"--architecture"}, "NAME", "list: models of this architecture", set_text(options->architecture)},
         {{"--match"}, "TEXT", "list: ids that contain the text", set_text(options->match)},
         {{"--json"}, "", "one JSON document", set_true(options->json)}}}};
-  command.run = [options, &services] { return app::run_catalog(services, *options); };
+  command.run = [options, &services] {
+    options->as_of = fmt::format("{:%Y-%m}", fmt::gmtime(std::chrono::system_clock::now()));
+    return app::run_catalog(services, *options);
+  };
   return command;
 }
 

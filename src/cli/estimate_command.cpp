@@ -160,6 +160,39 @@ OptionGroup memory_options(EstimateOptions& o) {
            {{"-cram", "--cache-ram"}, "MIB", "cap of the server's prompt cache (8192)", set_cache_ram}}};
 }
 
+OptionGroup speed_options(EstimateOptions& o) {
+  constexpr double highest_bandwidth = 1e6;
+  constexpr std::int64_t most_threads = 4096;
+  constexpr std::int64_t most_experts = 4096;
+  const auto set_bandwidth = [&o](const std::string& text) -> Result<void> {
+    const auto gigabytes = parse_number(text, 0.1, highest_bandwidth);
+    if (!gigabytes) return tl::unexpected(gigabytes.error());
+    o.speed.bandwidth = BytesPerSecond(*gigabytes * 1e9);
+    return {};
+  };
+  const auto set_threads = [&o](const std::string& text) -> Result<void> {
+    const auto threads = parse_count(text, 1, most_threads);
+    if (!threads) return tl::unexpected(threads.error());
+    o.speed.threads = static_cast<int>(*threads);
+    return {};
+  };
+  return {"Speed",
+          {{{"--bandwidth"},
+            "GB/S",
+            "memory bandwidth in 10^9 bytes per second (default: what the host's facts say)",
+            set_bandwidth},
+           {{"--cpu"}, "NAME", "a processor of the catalog instead of this host's", set_text(o.speed.cpu)},
+           {{"-t", "--threads"}, "N", "threads that decode (the host's physical cores)", set_threads},
+           {{"--experts-used"},
+            "N",
+            "experts per token, instead of the model's own number",
+            set_count(o.speed.experts_used, 1, most_experts)},
+           {{"--depth"},
+            "N",
+            "tokens before the one decoded (default: the whole context)",
+            set_tokens(o.speed.depth)}}};
+}
+
 OptionGroup answer_options(EstimateFlags& flags) {
   EstimateOptions& o = flags.options;
   const auto set_requirement = [&o](const std::string& text) -> Result<void> {
@@ -205,7 +238,7 @@ Command estimate_command(const app::Services& services) {
                        "a file, for a script: exit status 3 if it does not fit"}};
   command.groups = {model_options(flags->options, services.types),
                     run_options(flags->options, services.types), memory_options(flags->options),
-                    answer_options(*flags)};
+                    speed_options(flags->options), answer_options(*flags)};
   command.run = [flags, &services]() -> Result<app::Outcome> {
     const auto host = app::host_for_budget(services, flags->host_file);
     if (!host) return tl::unexpected(host.error());

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "llmsize/app/catalog_folders.hpp"
 #include "llmsize/app/outcome.hpp"
 #include "llmsize/catalog/types.hpp"
 #include "llmsize/cli/commands.hpp"
@@ -70,7 +71,7 @@ Result<GlobalFlags> take_global_flags(Words& words) {
 Result<catalog::Catalog> open_catalogs(const FileReader& files, const Environment& environment,
                                        const GlobalFlags& flags) {
   auto catalog = catalog::Catalog::embedded();
-  for (const auto& folder : io::user_catalog_folders(environment))
+  for (const auto& folder : app::user_catalog_folders(environment))
     if (files.is_folder(folder)) {
       io::log(fmt::format("catalog layer {}", folder));
       catalog.add_layer(files, folder);

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstring>
+#include <filesystem>
 #include <vector>
 
 #include <dirent.h>
@@ -152,6 +153,14 @@ Result<void> LocalWriter::write_whole(const std::string& path, std::string_view 
   }
   if (::fchmod(descriptor.number(), 0644) != 0 || ::fsync(descriptor.number()) != 0) return give_up(errno);
   if (::rename(temporary.c_str(), path.c_str()) != 0) return give_up(errno);
+  return {};
+}
+
+Result<void> LocalWriter::make_folders(const std::string& path) const {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error)
+    return fail(ErrorCode::write_failed, fmt::format("{}: could not be made: {}", path, error.message()));
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include "llmsize/app/outcome.hpp"
 #include "llmsize/app/services.hpp"
 #include "llmsize/app/sizing.hpp"
+#include "llmsize/app/speed.hpp"
 #include "llmsize/core/estimate_report.hpp"
 #include "llmsize/core/host.hpp"
 
@@ -20,6 +21,7 @@ struct EstimateOptions {
       params;  ///< --params: no model, intervals from the catalog's models of that size.
   std::optional<ParamCount> active_params;  ///< --active-params: the model is a mixture of experts.
   std::optional<Bytes> ram;                 ///< --ram: a budget for the whole process.
+  SpeedRequest speed;
   std::optional<std::int64_t> active_tokens;
   std::optional<Requirement> requirement;
   bool isa_named = false;     ///< --isa was given, so the host's is not used.

@@ -21,6 +21,9 @@ class NoWriter final : public FileWriter {
   Result<void> write_whole(const std::string& path, std::string_view) const override {
     return fail(ErrorCode::write_failed, path);
   }
+  Result<void> make_folders(const std::string& path) const override {
+    return fail(ErrorCode::write_failed, path);
+  }
 };
 
 /// A catalog with one processor of its own, so that the test does not depend on data/cpus.json.
