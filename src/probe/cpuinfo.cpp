@@ -133,7 +133,7 @@ std::optional<int> vector_bits(const std::vector<std::string>& isa) {
   // A scalable vector's width is a property of the chip that no flag states.
   if (has("sve") || has("sme")) return std::nullopt;
   if (has("avx512f")) return 512;
-  if (has("avx") || has("lasx")) return 256;
+  if (has("avx") || has("avx2") || has("lasx")) return 256;
   if (has("asimd") || has("neon") || has("sse4_2") || has("ssse3") || has("altivec") || has("vx") ||
       has("lsx"))
     return 128;

@@ -82,6 +82,34 @@ Fact<std::string> hypervisor(const FileReader& files) {
   return unknown<std::string>("no hypervisor shows itself");
 }
 
+struct Signature {
+  std::string_view text;
+  const char* name;
+};
+/// What hypervisors answer to CPUID 0x40000000, as each documents it.
+constexpr std::array signatures = {
+    Signature{"KVMKVMKVM", "kvm"},       Signature{"Microsoft Hv", "hyper-v"},
+    Signature{"VMwareVMware", "vmware"}, Signature{"XenVMMXenVMM", "xen"},
+    Signature{"bhyve bhyve ", "bhyve"},  Signature{"ACRNACRNACRN", "acrn"},
+    Signature{"TCGTCGTCGTCG", "qemu"},   Signature{" lrpepyh  vr", "parallels"}};
+
+/// The hypervisor's own word; nothing where the processor shows none.
+std::optional<std::string> registered_hypervisor(const ProcessorRegisters& processor) {
+  constexpr std::uint32_t hypervisor_leaf = 0x40000000;
+  constexpr unsigned hypervisor_bit = 31;
+  const auto basic = processor.cpuid(1, 0);
+  if (!basic || ((*basic)[2] >> hypervisor_bit & 1U) == 0) return std::nullopt;
+  const auto registers = processor.cpuid(hypervisor_leaf, 0);
+  if (!registers) return std::nullopt;
+  std::string text;
+  for (const std::size_t place : {1U, 2U, 3U})
+    for (unsigned shift = 0; shift < 32; shift += 8)
+      text += static_cast<char>((*registers)[place] >> shift & 0xffU);
+  for (const auto& signature : signatures)
+    if (text.starts_with(signature.text)) return signature.name;
+  return "unnamed hypervisor";
+}
+
 Fact<std::string> container(const FileReader& files) {
   for (const auto& [path, name] : {std::pair{"/.dockerenv", "docker"}, {"/run/.containerenv", "podman"}})
     if (files.exists(path)) return reported(std::string(name), path);
@@ -138,6 +166,9 @@ void gather_platform(const Surroundings& from, Host& host) {
                                          : unknown<bool>(platform.kernel.source);
   platform.virtualization =
       is_wsl ? derived(std::string("wsl"), platform.kernel.source) : hypervisor(from.files);
+  if (!platform.virtualization.known() && from.system != nullptr)
+    if (const auto name = registered_hypervisor(from.system->processor()))
+      platform.virtualization = measured(*name, "CPUID 0x40000000");
   platform.container = container(from.files);
 }
 

@@ -228,5 +228,39 @@ class Schemas(CommandLineCase):
                 jsonschema.validate(document, json.loads(schema.read_text()))
 
 
+class Probe(CommandLineCase):
+    def test_this_host_is_probed(self):
+        document = self.document("probe")
+        self.assertGreater(document["memory"]["total_bytes"], document["memory"]["available_bytes"])
+        self.assertGreaterEqual(document["effective"]["threads"], 1)
+        self.assertIn(document["tier"]["id"], ("dev_only", "minimal", "basic", "standard", "production", "full"))
+
+    def test_a_fact_can_be_overridden(self):
+        document = self.document("probe", "--ram", "251", "--cores", "64", "--isa", "avx2,avx512f")
+        self.assertEqual(document["memory"]["basis"]["total_bytes"]["basis"], "override")
+        self.assertEqual((document["tier"]["id"], document["cpu"]["physical_cores"]), ("standard", 64))
+        self.assertTrue(document["cpu"]["avx512"])
+        self.assertIn("256 GB", document["tier"]["note"])
+
+    def test_an_empty_recorded_tree_leaks_nothing_of_this_host(self):
+        with tempfile.TemporaryDirectory() as folder:
+            document = self.document("probe", "--root", folder)
+        self.assertIsNone(document["memory"]["total_bytes"])
+        self.assertIsNone(document["cpu"]["logical_online"])
+        self.assertIsNone(document["cpu"]["isa"])
+        self.assertEqual(document["gpus"], [])
+
+    def test_two_saved_probes_are_compared(self):
+        with tempfile.TemporaryDirectory() as folder:
+            saved = pathlib.Path(folder, "host.json")
+            saved.write_text(run("probe", "--json").stdout)
+            self.assertIn("same facts", run("probe", "--diff", str(saved), str(saved)).stdout)
+            saved.write_text("{")
+            self.failure("probe", "--diff", str(saved), str(saved), status=1, says="saved probe")
+
+    def test_a_missing_tree_is_an_error(self):
+        self.failure("probe", "--root", "/nonexistent", status=1, says="/nonexistent")
+
+
 if __name__ == "__main__":
     unittest.main(argv=[sys.argv[0], "-v"])

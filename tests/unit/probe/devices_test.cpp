@@ -1,0 +1,204 @@
+#include <catch2/catch.hpp>
+
+#include "llmsize/io/system_calls.hpp"
+#include "llmsize/probe/gpus.hpp"
+#include "llmsize/probe/mounts.hpp"
+#include "llmsize/probe/smbios.hpp"
+#include "support/temporary_tree.hpp"
+
+using namespace llmsize;
+using namespace llmsize::probe;
+using llmsize::test::TemporaryTree;
+
+namespace {
+
+/// An SMBIOS 2.8 memory device with two strings; fields at their documented offsets.
+std::string memory_device(unsigned megabytes, unsigned speed, const std::string& locator,
+                          const std::string& bank) {
+  std::string raw(0x28, '\0');
+  const auto put = [&](std::size_t at, unsigned value) {
+    raw[at] = static_cast<char>(value & 0xffU);
+    raw[at + 1] = static_cast<char>(value >> 8U);
+  };
+  raw[0] = 17;
+  raw[1] = 0x28;
+  put(0x0c, megabytes);
+  raw[0x10] = 1;
+  raw[0x11] = 2;
+  put(0x15, speed);
+  put(0x20, speed);
+  return raw + locator + '\0' + bank + '\0' + '\0';
+}
+
+}  // namespace
+
+TEST_CASE("modules give capacity, speed and channel") {
+  const auto dimm = parse_memory_device(memory_device(16384, 2400, "CPU1_DIMM_B2", "NODE 1"));
+  REQUIRE(dimm);
+  CHECK(dimm->size == gibibytes(16));
+  CHECK(dimm->mega_transfers_per_second == 2400);
+  CHECK(dimm->channel == 65);
+}
+
+TEST_CASE("labels of several makers name the channel") {
+  CHECK(channel_of("DIMM_A1", "BANK 0") == 0);
+  CHECK(channel_of("ChannelB-DIMM0", "BANK 2") == 1);
+  CHECK(channel_of("DIMM 0", "P0 CHANNEL F") == 5);
+  CHECK(channel_of("A12", "") == 0);
+  CHECK(channel_of("P1-DIMMC1", "") == 66);
+  CHECK(channel_of("Controller1-Channel0", "") == 0);
+  CHECK(channel_of("slot", "") == -1);
+}
+
+TEST_CASE("empty slots and damaged structures are no modules") {
+  CHECK_FALSE(parse_memory_device(memory_device(0, 0, "A1", "")).has_value());
+  CHECK_FALSE(parse_memory_device(memory_device(0xffff, 0, "A1", "")).has_value());
+  CHECK_FALSE(parse_memory_device("").has_value());
+  CHECK_FALSE(parse_memory_device("\x11").has_value());
+  CHECK_FALSE(parse_memory_device(std::string("\x11\xff", 2)).has_value());
+  CHECK_FALSE(parse_memory_device(std::string("\x11\x02", 2) + std::string(100, '\xff')).has_value());
+}
+
+TEST_CASE("bandwidth is channels times speed times 8 bytes") {
+  TemporaryTree tree;
+  int number = 0;
+  for (const char* label : {"DIMM_A1", "DIMM_A2", "DIMM_B1", "DIMM_B2"})
+    tree.add("/sys/firmware/dmi/entries/17-" + std::to_string(number++) + "/raw",
+             memory_device(8192, 3200, label, ""));
+  const auto host = tree.probe();
+  CHECK(host.dimms.size() == 4);
+  // Two channels of DDR4-3200: 51.2 GB/s.
+  CHECK(host.memory.bandwidth.value->per_second() == Approx(51.2e9));
+}
+
+TEST_CASE("storage is followed through encryption and volumes to the disk") {
+  TemporaryTree tree;
+  tree.add(
+          "/proc/self/mountinfo",
+          "20 1 253:1 / / rw - ext4 /dev/mapper/vg-root rw\n21 20 0:40 / /home rw - btrfs /dev/sda1 rw\n"
+          "22 20 0:41 / /net rw - nfs4 server:/export rw\n23 20 0:42 / /with\\040blank rw - tmpfs tmpfs rw\n")
+      .link("/sys/dev/block/253:1", "../../devices/virtual/block/dm-1")
+      .link("/sys/class/block/dm-1", "../../devices/virtual/block/dm-1")
+      .link("/sys/class/block/dm-0", "../../devices/virtual/block/dm-0")
+      .add("/sys/devices/virtual/block/dm-1/slaves/dm-0/x", "")
+      .add("/sys/devices/virtual/block/dm-0/slaves/nvme0n1p3/x", "")
+      .link("/sys/class/block/nvme0n1p3", "../../devices/pci0/nvme/nvme0/nvme0n1/nvme0n1p3")
+      .link("/sys/class/block/nvme0n1", "../../devices/pci0/nvme/nvme0/nvme0n1")
+      .add("/sys/devices/pci0/nvme/nvme0/nvme0n1/nvme0n1p3/partition", "3\n")
+      .link("/sys/class/block/sda1", "../../devices/pci0/ata1/block/sda/sda1")
+      .link("/sys/class/block/sda", "../../devices/pci0/ata1/block/sda")
+      .add("/sys/devices/pci0/ata1/block/sda/sda1/partition", "1\n")
+      .add("/sys/devices/pci0/ata1/block/sda/queue/rotational", "1\n");
+  CHECK(tree.probe("/srv").storage.at(0).kind.value == "nvme");
+  CHECK(tree.probe("/home/me").storage.at(0).kind.value == "hdd");
+  CHECK(tree.probe("/net/models").storage.at(0).kind.value == "network");
+  CHECK(tree.probe("/with blank/a").storage.at(0).kind.value == "memory");
+  CHECK_FALSE(tree.probe("/srv").storage.at(0).free.known());
+}
+
+TEST_CASE("a loop of block devices ends") {
+  TemporaryTree tree;
+  tree.add("/proc/self/mountinfo", "20 1 253:0 / / rw - ext4 /dev/dm-0 rw\n")
+      .link("/sys/dev/block/253:0", "../../devices/virtual/block/dm-0")
+      .link("/sys/class/block/dm-0", "../../devices/virtual/block/dm-0")
+      .link("/sys/class/block/dm-1", "../../devices/virtual/block/dm-1")
+      .add("/sys/devices/virtual/block/dm-0/slaves/dm-1/x", "")
+      .add("/sys/devices/virtual/block/dm-1/slaves/dm-0/x", "");
+  CHECK_FALSE(tree.probe().storage.at(0).kind.known());
+}
+
+TEST_CASE("an overlay does not show what backs it") {
+  TemporaryTree tree;
+  tree.add("/proc/self/mountinfo", "20 1 0:50 / / rw - overlay overlay rw\nbroken line\n9 9 9 9 9 9 -\n");
+  const auto storage = tree.probe().storage.at(0);
+  CHECK(storage.filesystem.value == "overlay");
+  CHECK_FALSE(storage.kind.known());
+}
+
+TEST_CASE("links cannot lead out of a recorded tree, and loops end") {
+  TemporaryTree tree;
+  tree.link("/proc/meminfo", "/etc/hostname").link("/a", "b").link("/b", "a").link("/up", "../../../../etc");
+  tree.add("/etc/hostname", "MemTotal: 4 kB\n");
+  const io::LocalFiles files;
+  const RootedFiles rooted(files, tree.root());
+  CHECK(tree.probe().memory.total.value == kibibytes(4));
+  CHECK_FALSE(rooted.read_text("/a").has_value());
+  CHECK(rooted.read_text("/up/hostname").has_value());
+  CHECK_FALSE(rooted.exists("/up/passwd"));
+}
+
+TEST_CASE("NVML: memory, slices in place of the sliced GPU, and shared memory") {
+  const io::LocalSystem system;
+  const auto library = system.open_library(LLMSIZE_FAKE_NVML);
+  REQUIRE(library);
+  const auto gpus = nvml_gpus(**library);
+  REQUIRE(gpus);
+  REQUIRE(gpus->size() == 4);
+  CHECK((*gpus)[0].name == "NVIDIA GeForce RTX 4090");
+  CHECK((*gpus)[0].memory_total.value == Bytes(25757220864));
+  // 384 bits x 10501 MHz x 2 / 8: the 1008 GB/s of the data sheet.
+  CHECK((*gpus)[0].bandwidth.value->per_second() == Approx(1008.1e9).epsilon(0.001));
+  CHECK((*gpus)[1].id == "MIG-3");
+  CHECK((*gpus)[2].id == "MIG-4");
+  CHECK_FALSE((*gpus)[1].bandwidth.known());
+  CHECK((*gpus)[3].unified);
+  CHECK((*gpus)[3].pool_id == "system");
+  CHECK_FALSE((*gpus)[3].memory_total.known());
+}
+
+TEST_CASE("a library without the functions is refused") {
+  class Empty final : public DynamicLibrary {
+    [[nodiscard]] void* symbol(const char*) const override { return nullptr; }
+  };
+  CHECK_FALSE(nvml_gpus(Empty()).has_value());
+}
+
+TEST_CASE("a visible-devices variable picks and orders, up to the first that does not exist") {
+  const std::vector<std::string> ids = {"GPU-aa", "GPU-bb", "GPU-cc"};
+  CHECK(visible_devices(std::nullopt, ids) == std::vector<std::size_t>{0, 1, 2});
+  CHECK(visible_devices("2,0", ids) == std::vector<std::size_t>{2, 0});
+  CHECK(visible_devices("GPU-b", ids) == std::vector<std::size_t>{1});
+  CHECK(visible_devices("0,9,1", ids) == std::vector<std::size_t>{0});
+  CHECK(visible_devices("", ids).empty());
+  CHECK(visible_devices("-1", ids).empty());
+}
+
+TEST_CASE("nvidia-smi's table is understood, also for a GPU without memory of its own") {
+  const auto gpus =
+      parse_nvidia_smi("NVIDIA L4, GPU-1, 23034, 22000\nNVIDIA GB10, GPU-2, [N/A], [N/A]\ngarbage\n");
+  REQUIRE(gpus.size() == 2);
+  CHECK(gpus[0].memory_total.value == mebibytes(23034));
+  CHECK(gpus[1].unified);
+}
+
+TEST_CASE("AMD cards and processors with graphics are told apart by the metrics' format") {
+  TemporaryTree tree;
+  const auto card = [&](int number, char format) {
+    const std::string device = "/sys/class/drm/card" + std::to_string(number) + "/device/";
+    tree.add(device + "vendor", "0x1002\n")
+        .add(device + "device", "0x744c\n")
+        .add(device + "uevent", "DRIVER=amdgpu\nPCI_SLOT_NAME=0000:03:00.0\n")
+        .add(device + "mem_info_vram_total", "1000\n")
+        .add(device + "mem_info_vram_used", "400\n")
+        .add(device + "mem_info_gtt_total", "5000\n")
+        .add(device + "gpu_metrics", std::string{'\x78', '\0', format, '\0'});
+  };
+  card(0, 1);
+  card(1, 2);
+  const auto gpus = tree.probe().gpus;
+  REQUIRE(gpus.size() == 2);
+  CHECK_FALSE(gpus[0].unified);
+  CHECK(gpus[0].memory_free.value == Bytes(600));
+  CHECK(gpus[1].unified);
+  CHECK(gpus[1].pool_id == "system");
+  CHECK(gpus[1].memory_total.value == Bytes(6000));
+}
+
+TEST_CASE("Intel graphics inside the processor share the system's memory") {
+  TemporaryTree tree;
+  tree.add("/sys/class/drm/card0/device/vendor", "0x8086\n")
+      .add("/sys/class/drm/card0/device/uevent", "PCI_SLOT_NAME=0000:00:02.0\n");
+  const auto gpus = tree.probe().gpus;
+  REQUIRE(gpus.size() == 1);
+  CHECK(gpus[0].unified);
+}

@@ -1,0 +1,95 @@
+#include "llmsize/render/host.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace llmsize;
+
+namespace {
+
+Host sample() {
+  Host host;
+  host.memory.total = reported(gibibytes(251), "/proc/meminfo (MemTotal)");
+  host.memory.available = reported(gibibytes(200), "/proc/meminfo (MemAvailable)");
+  host.cpu.model = reported(std::string("Some CPU | 64-Core"), "/proc/cpuinfo");
+  host.cpu.isa = measured(std::vector<std::string>{"avx2", "avx512f"}, "CPUID");
+  host.cpu.physical_cores = derived(64, "topology");
+  host.cpu.caches = {{3, "unified", reported(mebibytes(32), "sysfs"), 8}};
+  host.cpu.cores = {{0, 64}, {1, 65}};
+  host.limits.cpu_quota_cores = reported(3.5, "/sys/fs/cgroup/cpu.max");
+  NumaNode node;
+  node.id = 8;
+  node.cpus = {0, 1};
+  node.kind = "dram";
+  node.total = reported(gibibytes(251), "sysfs");
+  host.numa = {node};
+  GpuFacts gpu;
+  gpu.name = "GPU";
+  gpu.unified = true;
+  host.gpus = {gpu};
+  host.effective.memory = derived(gibibytes(200), "the least of 1 bounds");
+  host.effective.threads = derived(64, "allowed physical cores");
+  host.effective.bound_by = "available memory";
+  host.warnings = {{"something", "do this."}};
+  return host;
+}
+
+const std::vector<TierRule> rules = {{"standard", "STANDARD", 128, "One."},
+                                     {"production", "PRODUCTION", 256, "Two."}};
+
+}  // namespace
+
+TEST_CASE("a saved probe reads back to the same document") {
+  const auto tier = tier_of(gibibytes(251), rules);
+  const std::string json = render::host_json(sample(), tier);
+  const auto host = render::host_from_json(json, "host.json");
+  REQUIRE(host);
+  CHECK(render::host_json(*host, tier) == json);
+  CHECK(host->memory.total.source == "/proc/meminfo (MemTotal)");
+  CHECK(host->memory.total.basis == Basis::reported);
+  CHECK_FALSE(host->memory.bandwidth.known());
+}
+
+TEST_CASE("a damaged probe is refused with the place") {
+  const auto refused = [](const char* text) {
+    return render::host_from_json(text, "host.json").error().message;
+  };
+  CHECK(refused("{") == "host.json: is not JSON");
+  CHECK(refused("[]").find("is no saved probe") != std::string::npos);
+  CHECK(refused(R"({"schema":"llmsize.probe/1","memory":{"total_bytes":"much"}})") ==
+        "host.json: /memory/total_bytes must be a whole number of bytes");
+  CHECK(refused(R"({"schema":"llmsize.probe/1","memory":{"total_bytes":-1}})").find("/memory/total_bytes") !=
+        std::string::npos);
+  CHECK(refused(R"({"schema":"llmsize.probe/1","memory":7})") == "host.json: /memory must be an object");
+  CHECK(refused(R"({"schema":"llmsize.probe/1","cpu":{"isa":[1]}})").find("/cpu/isa") != std::string::npos);
+  CHECK(refused(R"({"schema":"llmsize.probe/1","numa":{"nodes":[{"id":99999999999}]}})")
+            .find("/numa/nodes/0/id") != std::string::npos);
+}
+
+TEST_CASE("the page opens with what bounds the host, and says why 251 GiB are no 256") {
+  const std::string page = render::host_text(sample(), tier_of(gibibytes(251), rules), false);
+  CHECK(page.find("STANDARD: up to 200.00 GiB for models with 64 threads, bound by available memory.") == 0);
+  CHECK(page.find("a \"256 GB\" machine reports 251 GiB") != std::string::npos);
+  CHECK(page.find("Warning: something. do this.") != std::string::npos);
+  CHECK(page.find("--available") == std::string::npos);
+}
+
+TEST_CASE("an unknown fact names the flag that supplies it") {
+  const std::string page = render::host_text(Host(), std::nullopt, false);
+  CHECK(page.find("--ram supplies it") != std::string::npos);
+  CHECK(page.find("unknown (--cores supplies it)") != std::string::npos);
+}
+
+TEST_CASE("a bar in a name does not break a Markdown table") {
+  CHECK(render::host_markdown(sample(), std::nullopt).find("Some CPU \\| 64-Core") != std::string::npos);
+}
+
+TEST_CASE("two probes differ where their facts do, not where the sources do") {
+  Host other = sample();
+  other.memory.total = measured(gibibytes(251), "elsewhere");
+  const auto json = [](const Host& host) { return render::host_json(host, std::nullopt); };
+  CHECK(render::host_difference(json(sample()), json(other)) == std::string());
+  other.cpu.physical_cores = derived(32, "topology");
+  CHECK(render::host_difference(json(sample()), json(other)) ==
+        std::string("/cpu/physical_cores: 64 -> 32\n"));
+  CHECK_FALSE(render::host_difference("{}", "{}").has_value());
+}
