@@ -72,6 +72,7 @@ const std::vector<CatalogKind>& catalog_kinds() {
       {"vocabulary", "what a vocabulary takes in a file's header, by its size", is_object},
       {"tier", "the sizing guide's tiers of machines by memory", check_tier},
       {"tensor_type", "block layouts of tensor types", is_object},
+      {"cpu", "processors: memory channels and speed", is_object},
       {"gpu", "GPUs: memory, bandwidth, compute, buffer alignment", check_gpu},
       {"throughput", "constants of the speed predictor and measured speed-ups", check_throughput},
   };

@@ -1,8 +1,10 @@
 #include "llmsize/app/probe_command.hpp"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "llmsize/catalog/tiers.hpp"
+#include "llmsize/core/cpu_name.hpp"
 #include "llmsize/probe/probe.hpp"
 #include "llmsize/probe/rooted_files.hpp"
 #include "llmsize/render/host.hpp"
@@ -28,6 +30,36 @@ std::optional<Tier> tier_of_host(const Host& host, const std::vector<TierRule>& 
   return host.memory.total.known() ? tier_of(*host.memory.total.value, rules) : std::nullopt;
 }
 
+/// What the catalog's entry of that name states in `key`; nothing where there is none.
+std::optional<double> catalog_number(const Services& services, const char* kind, const std::string& name,
+                                     const char* key) {
+  const auto reference = services.catalog.find_by_name(kind, name);
+  if (!reference) return std::nullopt;
+  const auto entry = services.catalog.parse(*reference);
+  if (!entry || !entry->contains(key) || !(*entry)[key].is_number()) return std::nullopt;
+  return (*entry)[key].get<double>();
+}
+
+/// Theoretical bandwidth by exact model, where the machine itself does not state it.
+void add_catalog_bandwidths(const Services& services, Host& host) {
+  constexpr double mega = 1e6, giga = 1e9, bytes_per_transfer = 8;
+  if (!host.memory.bandwidth.known() && host.cpu.model.known()) {
+    const std::string name = plain_cpu_name(*host.cpu.model.value);
+    const auto channels = catalog_number(services, "cpu", name, "memory_channels");
+    const auto transfers = catalog_number(services, "cpu", name, "mega_transfers_per_second");
+    const int packages = host.cpu.packages.value_or(1);
+    if (channels && transfers)
+      host.memory.bandwidth = derived(
+          BytesPerSecond(packages * *channels * *transfers * mega * bytes_per_transfer),
+          fmt::format("data/cpus.json, {}: {} x {} channels x {} MT/s x 8 bytes, with every channel filled",
+                      name, packages, *channels, *transfers));
+  }
+  for (auto& gpu : host.gpus)
+    if (!gpu.bandwidth.known() && !gpu.name.empty())
+      if (const auto rate = catalog_number(services, "gpu", gpu.name, "bandwidth_gb_per_second"))
+        gpu.bandwidth = reported(BytesPerSecond(*rate * giga), fmt::format("data/gpus.json, {}", gpu.name));
+}
+
 }  // namespace
 
 Result<Host> probe_host(const Services& services, const ProbeOptions& options) {
@@ -45,7 +77,11 @@ Result<Host> probe_host(const Services& services, const ProbeOptions& options) {
     host = probe::gather(
         {services.files, services.system, services.commands, &services.environment, options.model_folder});
   }
+  // An overridden model shall bring its own bandwidth, an overridden bandwidth shall stand.
+  if (!options.overrides.cpu_model.empty())
+    host.memory.bandwidth = unknown<BytesPerSecond>("--cpu-model names another processor");
   probe::apply_overrides(host, options.overrides);
+  add_catalog_bandwidths(services, host);
   return host;
 }
 
