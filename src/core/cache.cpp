@@ -217,33 +217,35 @@ void append_compressed(ContextLayout& layout, const CompressedRule& rule, const 
                                       run.sequences)});
 }
 
-Result<void> check_window(const SlidingWindowRule& rule, const Hyperparameters& h, const std::string& name) {
+/// A file without the value is refused by the engine; a catalog entry without it only does not know.
+Result<void> check_window(const SlidingWindowRule& rule, const Hyperparameters& h, const Model& model) {
   if (rule.only_with_layers != 0 && h.main_layer_count() != rule.only_with_layers) return {};
   const bool width_known = rule.optional || rule.default_window > 0 || h.integer(window_key);
   if (width_known && window_width(rule, h) == 0) return {};
   const bool pattern_known = rule.every_layer || rule.period > 0 || h.has(pattern_key);
   if (width_known && pattern_known) return {};
-  return fail(ErrorCode::refused_by_engine,
-              fmt::format("{}: the file lacks {}.{}, which this architecture needs", name, name,
-                          width_known ? pattern_key : window_key),
+  return fail(model.source == ModelSource::gguf ? ErrorCode::refused_by_engine : ErrorCode::unsupported,
+              fmt::format("{} is not given, which architecture {} needs",
+                          width_known ? pattern_key : window_key, model.architecture),
               "Use a file made by a current converter, or add the value to the model's catalog entry.");
 }
 
 struct LayoutBuilder {
+  const Model& model;
   const Hyperparameters& h;
   const Run& run;
-  const std::string& name;
 
   using Answer = Result<ContextLayout>;
 
   Answer operator()(const UnknownCacheRule&) const {
-    return fail(ErrorCode::unsupported, fmt::format("the caches of architecture \"{}\" are not known", name),
+    return fail(ErrorCode::unsupported,
+                fmt::format("the caches of architecture \"{}\" are not known", model.architecture),
                 "Weights are exact; describe the caches in an architecture entry (docs/ADDING.md).");
   }
   Answer operator()(const NoCacheRule&) const { return ContextLayout{}; }
   Answer operator()(const AttentionRule& rule) const {
     if (rule.window)
-      if (auto checked = check_window(*rule.window, h, name); !checked)
+      if (auto checked = check_window(*rule.window, h, model); !checked)
         return tl::unexpected(checked.error());
     const auto setting = setting_of(rule, h, run);
     ContextLayout layout;
@@ -264,7 +266,7 @@ struct LayoutBuilder {
     return layout;
   }
   Answer operator()(const CompressedRule& rule) const {
-    if (auto checked = check_window(rule.window, h, name); !checked) return tl::unexpected(checked.error());
+    if (auto checked = check_window(rule.window, h, model); !checked) return tl::unexpected(checked.error());
     ContextLayout layout;
     for (int layer = 0; layer < h.main_layer_count(); ++layer) append_compressed(layout, rule, h, run, layer);
     return layout;
@@ -310,7 +312,7 @@ Result<ContextLayout> context_layout(const Model& model, const Architecture& arc
                 fmt::format("{} layers, {} of them for prediction: the engine takes at most {}",
                             h.layer_count(), h.next_token_layer_count(), most_layers),
                 "The file's block_count is damaged.");
-  auto layout = std::visit(LayoutBuilder{h, run, model.architecture}, architecture.cache.kind);
+  auto layout = std::visit(LayoutBuilder{model, h, run}, architecture.cache.kind);
   if (!layout) return layout;
   if (auto checked = check_rows(*layout); !checked) return tl::unexpected(checked.error());
   return layout;

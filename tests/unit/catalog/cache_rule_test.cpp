@@ -5,6 +5,7 @@
 
 #include "llmsize/catalog/architecture_sections.hpp"
 #include "llmsize/catalog/architectures.hpp"
+#include "llmsize/catalog/models.hpp"
 #include "llmsize/core/cache.hpp"
 #include "llmsize/core/model.hpp"
 
@@ -167,7 +168,9 @@ TEST_CASE("Windows are as wide as the engine makes them") {
 }
 
 TEST_CASE("A window or pattern that the engine needs is asked for") {
-  const auto without = layout_of(small_model("gpt-oss", {}), recorded_run());
+  auto file = small_model("gpt-oss", {});
+  file.source = ModelSource::gguf;
+  const auto without = layout_of(file, recorded_run());
   REQUIRE_FALSE(without);
   CHECK(without.error().code == ErrorCode::refused_by_engine);
   CHECK(without.error().message.find("attention.sliding_window") != std::string::npos);
@@ -219,4 +222,21 @@ TEST_CASE("A cache section with a mistake is refused with its name") {
   CHECK(message(R"({"kind": "hybrid", "state": "mamba", "interval": "4"})").find("interval") !=
         std::string::npos);
   CHECK(message(R"([])").find("object") != std::string::npos);
+}
+
+TEST_CASE("Every model of the catalog whose architecture has templates can be given a context") {
+  const auto catalogs = catalog::Catalog::embedded();
+  std::string failures;
+  for (const auto& entry : catalogs.list("model")) {
+    const auto model = catalog::load_model(catalogs, entry);
+    if (!model) continue;
+    const auto architecture = catalog::load_architecture(catalogs, model->architecture);
+    REQUIRE(architecture);
+    const auto run = resolve_run({}, *model, *architecture);
+    const auto layout = run ? context_layout(*model, *architecture, *run) : tl::unexpected(run.error());
+    // What no source states is not guessed: weights are sized, caches stay unknown.
+    if (!layout && layout.error().code == ErrorCode::unsupported) continue;
+    if (!layout) failures += std::string(entry.id) + ": " + layout.error().message + '\n';
+  }
+  CHECK(failures == "");
 }

@@ -6,8 +6,10 @@
 #include <nlohmann/json.hpp>
 
 #include "llmsize/catalog/architectures.hpp"
+#include "llmsize/catalog/models.hpp"
 #include "llmsize/catalog/types.hpp"
 #include "llmsize/core/cache.hpp"
+#include "llmsize/core/placement.hpp"
 #include "llmsize/core/scratch_closed_form.hpp"
 #include "llmsize/gguf/reader.hpp"
 #include "support/ground_truth.hpp"
@@ -42,6 +44,8 @@ struct ContextSweep {
           model.id + ": " + std::to_string(wanted.value()) + " is outside the interval");
   }
 
+  void ask_placement(const Model& model, const Architecture& architecture, const nlohmann::json& answer);
+
   void ask(const Model& model, const Architecture& architecture, const nlohmann::json& answer) {
     const auto what = model.id + " (" + model.architecture + ") " + answer.at("settings").dump();
     const auto run = resolve_run(test::run_request(answer.at("settings"), types), model, architecture);
@@ -58,7 +62,53 @@ struct ContextSweep {
   }
 };
 
+/// The offload that a row's settings describe; devices stand for remote CPUs, so they align to 32.
+OffloadRequest offload_request(const nlohmann::json& settings) {
+  OffloadRequest request;
+  for (int i = 0; i < settings.at("gpus").get<int>(); ++i)
+    request.devices.push_back({"GPU" + std::to_string(i), cpu_buffer_rule, assumed(gibibytes(1000), "test")});
+  request.gpu_layers = settings.at("n_gpu_layers").get<std::int64_t>();
+  request.cpu_expert_layers = settings.value("n_cpu_moe", std::int64_t{0});
+  std::istringstream proportions(settings.value("tensor_split", std::string()));
+  for (std::string part; std::getline(proportions, part, ',');)
+    request.tensor_split.push_back(std::stod(part));
+  return request;
+}
+
+void ContextSweep::ask_placement(const Model& model, const Architecture& architecture,
+                                 const nlohmann::json& answer) {
+  const auto run = resolve_run(test::run_request(answer.at("settings"), types), model, architecture);
+  REQUIRE(run);
+  const auto layout = context_layout(model, architecture, *run);
+  REQUIRE(layout);
+  const auto placement = place(model, architecture, *layout, offload_request(answer.at("settings")));
+  REQUIRE(placement);
+  for (const auto& share : placement->shares) {
+    const auto& wanted = answer.at("buffers").at(share.device);
+    const auto what =
+        model.id + " (" + model.architecture + ") " + share.device + ' ' + answer.at("settings").dump();
+    count(share.weights.value() == wanted.at("model"),
+          what + ": weights " + std::to_string(share.weights.value()) + " not " + wanted.at("model").dump());
+    count((share.caches + share.states).value() == wanted.at("context"),
+          what + ": context " + std::to_string((share.caches + share.states).value()) + " not " +
+              wanted.at("context").dump());
+  }
+}
+
 using Question = void (ContextSweep::*)(const Model&, const Architecture&, const nlohmann::json&);
+
+/// The model of a row: from its header, or from the catalog where only an id is given.
+Result<Model> recorded_model(const ContextSweep& sweep, const std::string& truth, const nlohmann::json& row) {
+  if (!row.contains("header")) {
+    const auto id = row.at("id").get<std::string>();
+    const auto entry = sweep.catalogs.find("model", id);
+    return entry ? catalog::load_model(sweep.catalogs, *entry) : fail(ErrorCode::not_found, id);
+  }
+  // Rows that only name devices do not repeat the file's size; any large one will do.
+  const auto size = row.contains("file_bytes") ? Bytes(row.at("file_bytes")) : gibibytes(4096);
+  const test::SparseFiles file(test::gunzip(truth + row.at("header").get<std::string>()), size);
+  return read_gguf(file, row.at("name").get<std::string>() + ".gguf", sweep.types);
+}
 
 /// Puts every recorded run of `sets` to `question`; false where there are no recorded answers.
 bool sweep_all(ContextSweep& sweep, Question question, std::initializer_list<const char*> sets) {
@@ -72,9 +122,7 @@ bool sweep_all(ContextSweep& sweep, Question question, std::initializer_list<con
     std::istringstream rows(test::gunzip(truth + set + ".jsonl.gz"));
     for (std::string line; std::getline(rows, line);) {
       const auto row = nlohmann::json::parse(line);
-      const test::SparseFiles file(test::gunzip(truth + row.at("header").get<std::string>()),
-                                   Bytes(row.at("file_bytes")));
-      const auto model = read_gguf(file, row.at("name").get<std::string>() + ".gguf", sweep.types);
+      const auto model = recorded_model(sweep, truth, row);
       REQUIRE(model);
       const auto architecture = catalog::load_architecture(sweep.catalogs, model->architecture);
       if (!architecture) FAIL(architecture.error().message);
@@ -88,7 +136,7 @@ bool sweep_all(ContextSweep& sweep, Question question, std::initializer_list<con
 
 TEST_CASE("Caches and states equal the engine's own answers") {
   ContextSweep sweep;
-  if (!sweep_all(sweep, &ContextSweep::ask, {"real", "tiny"})) return;
+  if (!sweep_all(sweep, &ContextSweep::ask, {"real", "tiny", "catalog"})) return;
   WARN("exact: context " << sweep.exact << "/" << sweep.asked);
   CHECK(sweep.differences == "");
 }
@@ -98,4 +146,11 @@ TEST_CASE("The closed form's interval holds 95 % of the engine's compute buffers
   if (!sweep_all(sweep, &ContextSweep::ask_closed_form, {"real"})) return;
   WARN("within the closed form's interval: " << sweep.exact << "/" << sweep.asked);
   CHECK(sweep.exact * 100 >= sweep.asked * 95);
+}
+
+TEST_CASE("Devices hold the weights and caches that the engine places there") {
+  ContextSweep sweep;
+  if (!sweep_all(sweep, &ContextSweep::ask_placement, {"offload"})) return;
+  WARN("exact: placement " << sweep.exact << "/" << sweep.asked);
+  CHECK(sweep.differences == "");
 }
