@@ -298,7 +298,8 @@ void build_attention(GraphContext& context, const GraphStep& step) {
   if (step.has("sinks")) options.sinks = context.find("attn_sinks");
   if (step.has("softcap")) options.softcap_scales = 1;
   TensorId attended = attend(context, q, k, v, heads, options);
-  if (step.has("gate")) attended = gate_heads(context, attended, x, heads);
+  if (step.has("gate") || (step.has("gate_if_present") && context.has("attn_gate")))
+    attended = gate_heads(context, attended, x, heads);
   context.set_current(attended);
   const LinearExtras extras{true, !step.has("unbiased_output"), false};
   if (!step.has("no_projection"))
@@ -321,6 +322,7 @@ constexpr std::string_view attention_flags[] = {"rope=",
                                                 "heads_in_one",
                                                 "unbiased_output",
                                                 "gate",
+                                                "gate_if_present",
                                                 "qk_norm_always",
                                                 "unit_norm_after_rope",
                                                 "temperature_without_rope",

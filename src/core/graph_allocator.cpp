@@ -68,6 +68,7 @@ constexpr OperationTraits operation_traits[] = {
     {Operation::diag, "DIAG", false},
     {Operation::solve_tri, "SOLVE_TRI", false},
     {Operation::set, "SET", false},
+    {Operation::mean, "MEAN", false},
 };
 
 constexpr bool traits_are_in_enum_order() {

@@ -92,7 +92,7 @@ TensorId GraphContext::find_in(int layer, std::string_view name, std::string_vie
 }
 
 TensorId GraphContext::find(std::string_view name, std::string_view kind) {
-  return find_in(layer_, name, kind);
+  return find_in(weight_layer(), name, kind);
 }
 
 TensorId GraphContext::find_global(std::string_view name, std::string_view kind) {
@@ -100,7 +100,7 @@ TensorId GraphContext::find_global(std::string_view name, std::string_view kind)
 }
 
 bool GraphContext::has(std::string_view name, std::string_view kind) const {
-  return look_up(layer_, name, kind) != nullptr;
+  return look_up(weight_layer(), name, kind) != nullptr;
 }
 
 TensorId GraphContext::weight(std::string_view name, std::string_view kind) {
@@ -212,7 +212,7 @@ AttentionInputs GraphContext::attention_inputs(const AttentionCache& cache, cons
   inputs.mask = graph_.with_role(
       graph_.input("attn_inp_kq_mask", mask_type(), {cache.cells, tokens() / streams, 1, streams}),
       Role::mask);
-  if (cache.key_type.is_quantized() && heads.key_length % 64 == 0) {
+  if (cache.key_type.is_quantized() && heads.key_length > 0 && heads.key_length % 64 == 0) {
     const std::int64_t length = rotation_length(heads.key_length);
     inputs.key_rotation = graph_.input("attn_inp_k_rot", tensor_type::f32, {length, length, 1, 1});
   }

@@ -66,6 +66,7 @@ enum class Operation : std::uint8_t {
   diag,
   solve_tri,
   set,
+  mean,
 };
 
 /// ggml's name, "MUL_MAT".

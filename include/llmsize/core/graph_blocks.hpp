@@ -27,7 +27,10 @@ const GraphBlock* find_graph_block(std::string_view name);
 std::span<const GraphBlock> flow_blocks();
 std::span<const GraphBlock> attention_blocks();
 std::span<const GraphBlock> feed_forward_blocks();
+std::span<const GraphBlock> expert_blocks();
 std::span<const GraphBlock> per_layer_blocks();
+std::span<const GraphBlock> hierarchical_blocks();
+std::span<const GraphBlock> altup_blocks();
 
 // Pieces that several blocks share.
 
@@ -63,6 +66,12 @@ Projected project_qkv(GraphContext& context, TensorId x, const Heads& heads, con
 /// One gated or plain feed-forward network with weights `prefix`_up and so on.
 TensorId feed_forward(GraphContext& context, TensorId x, std::string_view prefix, std::string_view suffix,
                       const GraphStep& step);
+/// The activation between up and down projections where nothing gates.
+TensorId activate_ungated(GraphContext& context, TensorId x, const GraphStep& step);
+/// Whether the model limits gates in this layer: a number per layer under `key`, 0 for none.
+bool is_gate_limited(const GraphContext& context, std::string_view key);
+/// A gate of limited size times an up projection of limited size.
+TensorId limited_gate(GraphBuilder& graph, TensorId gate, TensorId up);
 /// The routed experts of the current layer.
 TensorId routed_experts(GraphContext& context, TensorId x, const GraphStep& step);
 

@@ -48,7 +48,12 @@ class GraphContext {
   [[nodiscard]] int layer() const { return layer_; }
   [[nodiscard]] int layer_count() const { return layer_count_; }
   [[nodiscard]] bool in_last_layer() const { return layer_ == layer_count_ - 1; }
-  void enter_layer(int layer) { layer_ = layer; }
+  void enter_layer(int layer) {
+    layer_ = layer;
+    borrowed_layer_ = -1;
+  }
+  /// Until the next layer, weights are those of another one: models that run the same layers several times.
+  void borrow_weights_of(int layer) { borrowed_layer_ = layer < layer_count_ ? layer : -1; }
 
   // What flows.
 
@@ -114,6 +119,9 @@ class GraphContext {
     std::string_view name;  // Without "blk.N.".
     std::size_t index;      // In the model's tensor table.
   };
+  [[nodiscard]] int weight_layer() const {
+    return layer_ >= 0 && borrowed_layer_ >= 0 ? borrowed_layer_ : layer_;
+  }
   [[nodiscard]] const NamedWeight* look_up(int layer, std::string_view name, std::string_view kind) const;
   TensorId find_in(int layer, std::string_view name, std::string_view kind);
   TensorId cache_tensor(const AttentionCache& cache, bool values);
@@ -122,6 +130,7 @@ class GraphContext {
   const Run& run_;
   GraphBuilder graph_;
   int layer_ = -1;
+  int borrowed_layer_ = -1;
   int layer_count_ = 0;
   int positions_per_token_ = 1;
   bool has_sliding_ = false;
