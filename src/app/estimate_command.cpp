@@ -94,11 +94,47 @@ void set_active_tokens(EstimateReport& report, std::int64_t tokens) {
                                 fmt::format("--active-tokens {}", tokens)};
 }
 
+/// The fastest storage of the host with a known rate; null where none is known.
+const StorageFacts* storage_with_rate(const Host& host) {
+  const StorageFacts* best = nullptr;
+  for (const auto& storage : host.storage)
+    if (storage.read_rate.known() && (best == nullptr || *best->read_rate.value < *storage.read_rate.value))
+      best = &storage;
+  return best;
+}
+
+/// What paging costs: bytes read per token, and the speed that the storage's rate allows.
+void note_paging(const Host& host, EstimateReport& report) {
+  if (report.verdict.fit != Fit::pages_from_disk) return;
+  const auto total = report.model.total_params.value();
+  const double active =
+      report.model.active_params && total > 0
+          ? static_cast<double>(report.model.active_params->value()) / static_cast<double>(total)
+          : 1.0;
+  const auto read =
+      Bytes(static_cast<std::int64_t>(static_cast<double>(report.footprint.weights.size.value()) * active));
+  const auto paging = paging_per_token(report.footprint, *report.verdict.budget.value, read);
+  if (paging.high <= Bytes(0)) return;
+  std::string note = fmt::format("pages from disk: each token reads {} to {} of weights from storage",
+                                 size_text(paging.low), size_text(paging.high));
+  if (const auto* storage = storage_with_rate(host)) {
+    const double rate = storage->read_rate.value->per_second();
+    note +=
+        fmt::format(", so at most {:.3g} tokens/s where nothing stays in memory, at {:.1f} GB/s ({})",
+                    rate / static_cast<double>(paging.high.value()), rate / 1e9, storage->read_rate.source);
+  } else {
+    note += fmt::format(", so {:.3g} tokens/s at worst for each GB/s that the storage reads",
+                        1e9 / static_cast<double>(paging.high.value()));
+  }
+  report.notes.push_back(std::move(note));
+}
+
 void judge_report(const EstimateOptions& options, const Host& host, EstimateReport& report) {
   report.budget_named = options.ram.has_value() || options.requirement.has_value();
   const Fact<Bytes> budget = options.ram ? overridden(*options.ram, "--ram") : host.effective.memory;
   const std::string bound_by = options.ram ? "--ram" : host.effective.bound_by;
   report.verdict = judge(report.footprint, budget, bound_by);
+  note_paging(options.ram ? Host{} : host, report);
 }
 
 /// Speeds on `host`; a machine that only --ram describes has no known bandwidth unless --bandwidth says it.
