@@ -150,9 +150,11 @@ void read_file(const std::filesystem::path& path, const std::string& name, std::
   }
 }
 
-/// A C++ string literal. Octal escapes keep bytes above 127 and control characters exact.
+/// A std::string_view of a C++ string literal. Octal escapes keep bytes above 127 and control characters
+/// exact; the length is stated, because counting half a megabyte exceeds what Clang evaluates in a constant
+/// expression.
 std::string literal(std::string_view text) {
-  std::string out = "\"";
+  std::string out = "{\"";
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     if (c == '"' || c == '\\') {
@@ -167,7 +169,7 @@ std::string literal(std::string_view text) {
       out += c;
     }
   }
-  return out + '"';
+  return out + "\", " + std::to_string(text.size()) + "}";
 }
 
 }  // namespace
