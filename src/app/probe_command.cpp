@@ -85,15 +85,23 @@ Result<Host> probe_host(const Services& services, const ProbeOptions& options) {
   return host;
 }
 
-Result<Outcome> run_probe(const Services& services, const ProbeOptions& options) {
+Result<Outcome> run_probe(const Services& services, const ProbeOptions& options,
+                          const std::function<void(const std::string&)>& progress) {
   if (options.diff) return compare(services, options);
   if (!options.files.empty())
     return fail(ErrorCode::usage, fmt::format("probe takes no \"{}\"", options.files.front()),
                 "llmsize probe --help shows what it takes.");
   const auto rules = catalog::load_tiers(services.catalog);
   if (!rules) return tl::unexpected(rules.error());
-  const auto host = probe_host(services, options);
+  auto host = probe_host(services, options);
   if (!host) return tl::unexpected(host.error());
+  const auto& wanted = options.benchmarks;
+  if (wanted.memory || wanted.compute || wanted.storage) {
+    if (!options.root.empty() || services.benchmarks == nullptr)
+      return fail(ErrorCode::usage, "--bench measures this machine, not a recorded one", "Leave out --root.");
+    const auto done = probe::run_benchmarks(*services.benchmarks, wanted, *host, progress);
+    if (!done) return tl::unexpected(done.error());
+  }
   const auto tier = tier_of_host(*host, *rules);
   if (options.json) return Outcome{render::host_json(*host, tier)};
   if (options.markdown) return Outcome{render::host_markdown(*host, tier)};

@@ -11,6 +11,7 @@
 #include "llmsize/cli/version.hpp"
 #include "llmsize/core/engine.hpp"
 #include "llmsize/core/text.hpp"
+#include "llmsize/io/benchmarks.hpp"
 #include "llmsize/io/local_files.hpp"
 #include "llmsize/io/logging.hpp"
 #include "llmsize/io/process.hpp"
@@ -146,7 +147,8 @@ int run(Words words) {
   const auto types = catalog::load_tensor_types(*catalog);
   if (!types) return report(types.error(), flags->json);
   const io::LocalSystem system;
-  const app::Services services{files, writer, environment, *catalog, *types, &system};
+  const io::LocalBenchmarks benchmarks;
+  const app::Services services{files, writer, environment, *catalog, *types, &system, &benchmarks};
   for (const auto& problem : catalog->problems())
     std::fputs(
         fmt::format("warning: {}: {}. {}\n", problem.location.describe(), problem.message, problem.hint)

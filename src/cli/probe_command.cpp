@@ -1,6 +1,9 @@
 #include "llmsize/app/probe_command.hpp"
 
+#include <cstdio>
 #include <memory>
+
+#include <unistd.h>
 
 #include "llmsize/cli/commands.hpp"
 #include "llmsize/cli/setters.hpp"
@@ -44,6 +47,37 @@ Setter set_gpus(probe::HostOverrides& overrides) {
     }
     return {};
   };
+}
+
+Setter set_benchmarks(probe::BenchmarkRequest& request) {
+  return [&request](const std::string& text) -> Result<void> {
+    const auto parts = parse_list(text);
+    if (!parts) return tl::unexpected(parts.error());
+    for (const auto& part : *parts) {
+      if (part != "memory" && part != "compute" && part != "storage")
+        return fail(ErrorCode::usage, "\"" + part + "\" is no benchmark",
+                    "Use some of: memory,compute,storage.");
+      request.memory |= part == "memory";
+      request.compute |= part == "compute";
+      request.storage |= part == "storage";
+    }
+    return {};
+  };
+}
+
+Setter set_seconds(double& target) {
+  constexpr double shortest = 0.01, longest = 3600;
+  return [&target](const std::string& text) -> Result<void> {
+    const auto value = parse_number(text, shortest, longest);
+    if (!value) return tl::unexpected(value.error());
+    target = *value;
+    return {};
+  };
+}
+
+/// On stderr, and only where a person watches.
+void show_progress(const std::string& what) {
+  if (::isatty(STDERR_FILENO) != 0) std::fprintf(stderr, "measuring %s\n", what.c_str());
 }
 
 OptionGroup memory_overrides(probe::HostOverrides& o) {
@@ -96,23 +130,34 @@ Command probe_command(const app::Services& services) {
                            options->files.push_back(word);
                            return {};
                          }};
-  command.groups = {{"Where to look",
-                     {{{"--model-dir"},
-                       "FOLDER",
-                       "whose storage is looked at (default: the current folder)",
-                       set_text(options->model_folder)},
-                      {{"--root"},
-                       "FOLDER",
-                       "replay a recorded tree; nothing of this machine is consulted",
-                       set_text(options->root)}}},
-                    memory_overrides(options->overrides),
-                    other_overrides(options->overrides),
-                    {"Answer",
-                     {{{"--diff"}, "", "compare two saved probes", set_true(options->diff)},
-                      {{"--markdown"}, "", "a table for an issue report", set_true(options->markdown)},
-                      {{"--explain"}, "", "where each fact comes from", set_true(options->explain)},
-                      {{"--json"}, "", "one JSON document", set_true(options->json)}}}};
-  command.run = [options, &services] { return app::run_probe(services, *options); };
+  command.groups = {
+      {"Where to look",
+       {{{"--model-dir"},
+         "FOLDER",
+         "whose storage is looked at (default: the current folder)",
+         set_text(options->model_folder)},
+        {{"--root"},
+         "FOLDER",
+         "replay a recorded tree; nothing of this machine is consulted",
+         set_text(options->root)}}},
+      memory_overrides(options->overrides),
+      other_overrides(options->overrides),
+      {"Measure",
+       {{{"--bench"}, "LIST", "memory,compute,storage: time them", set_benchmarks(options->benchmarks)},
+        {{"--bench-file"},
+         "FILE",
+         "the large file that the storage benchmark reads",
+         set_text(options->benchmarks.file)},
+        {{"--bench-seconds"},
+         "S",
+         "how long a storage measurement may take (default 1.5)",
+         set_seconds(options->benchmarks.seconds)}}},
+      {"Answer",
+       {{{"--diff"}, "", "compare two saved probes", set_true(options->diff)},
+        {{"--markdown"}, "", "a table for an issue report", set_true(options->markdown)},
+        {{"--explain"}, "", "where each fact comes from", set_true(options->explain)},
+        {{"--json"}, "", "one JSON document", set_true(options->json)}}}};
+  command.run = [options, &services] { return app::run_probe(services, *options, show_progress); };
   return command;
 }
 

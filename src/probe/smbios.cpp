@@ -124,7 +124,7 @@ int channel_of(std::string_view locator, std::string_view bank) {
   return -1;
 }
 
-Fact<BytesPerSecond> module_bandwidth(const std::vector<Dimm>& dimms) {
+Fact<BytesPerSecond> module_bandwidth(const std::vector<Dimm>& dimms, int packages) {
   if (dimms.empty()) return unknown<BytesPerSecond>("SMBIOS lists no modules (it is for root only)");
   std::set<int> channels;
   std::int64_t slowest = dimms.front().mega_transfers_per_second;
@@ -133,6 +133,11 @@ Fact<BytesPerSecond> module_bandwidth(const std::vector<Dimm>& dimms) {
     // Modules on one board run at one speed, the slowest's.
     slowest = std::min(slowest, dimm.mega_transfers_per_second);
   }
+  const bool names_sockets = *channels.rbegin() >= channels_per_socket;
+  // Some makers' letters stand for sockets ("A1" to "A12" on the first), so a letter per package says
+  // nothing.
+  if (packages > 1 && !names_sockets && channels.size() <= static_cast<std::size_t>(packages))
+    return unknown<BytesPerSecond>("the slots' labels name sockets, not channels");
   if (channels.count(-1) != 0) return unknown<BytesPerSecond>("the slots' labels do not name their channels");
   if (slowest <= 0) return unknown<BytesPerSecond>("SMBIOS does not state the modules' speed");
   constexpr double mega = 1e6;
@@ -147,7 +152,7 @@ void gather_dimms(const Surroundings& from, Host& host) {
   for (const int number : numbered_entries(from.files, root, "17-"))
     if (const auto raw = from.files.read_text(fmt::format("{}/17-{}/raw", root, number), longest_structure))
       if (auto dimm = parse_memory_device(*raw)) host.dimms.push_back(std::move(*dimm));
-  host.memory.bandwidth = module_bandwidth(host.dimms);
+  host.memory.bandwidth = module_bandwidth(host.dimms, host.cpu.packages.value_or(1));
 }
 
 }  // namespace llmsize::probe

@@ -175,7 +175,7 @@ void add_benchmarks(const Host& host, Rows& rows) {
     const double giga = 1e9;
     const char* unit = result.unit == "bytes_per_second" ? "GB/s" : "Gop/s";
     rows.add(result.name,
-             fmt::format("{:.1f} {} ({}, {} threads, spread {:.0f} %, {})", result.median / giga, unit,
+             fmt::format("{:.1f} {} ({}, {} pinned, spread {:.0f} %, {})", result.median / giga, unit,
                          result.detail, result.threads, result.spread * 100, result.confidence));
   }
 }

@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -7,6 +8,7 @@
 #include "llmsize/core/host.hpp"
 #include "llmsize/core/result.hpp"
 #include "llmsize/core/tier.hpp"
+#include "llmsize/probe/benchmark.hpp"
 #include "llmsize/probe/overrides.hpp"
 
 namespace llmsize::app {
@@ -15,6 +17,7 @@ struct ProbeOptions {
   std::string root;          ///< --root: a recorded tree instead of this machine.
   std::string model_folder;  ///< --model-dir: whose storage is looked at.
   probe::HostOverrides overrides;
+  probe::BenchmarkRequest benchmarks;
   bool diff = false;               ///< --diff A B: compare two saved probes.
   std::vector<std::string> files;  ///< The two of --diff.
   bool markdown = false;
@@ -26,7 +29,8 @@ struct ProbeOptions {
 /// Errors: not_found where `root` or the model folder is no folder.
 Result<Host> probe_host(const Services& services, const ProbeOptions& options);
 
-/// `llmsize probe`: the facts that decide what fits and how fast.
-Result<Outcome> run_probe(const Services& services, const ProbeOptions& options);
+/// `llmsize probe`: the facts that decide what fits and how fast. `progress` hears what a benchmark is doing.
+Result<Outcome> run_probe(const Services& services, const ProbeOptions& options,
+                          const std::function<void(const std::string&)>& progress);
 
 }  // namespace llmsize::app

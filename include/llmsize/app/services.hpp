@@ -1,6 +1,7 @@
 #pragma once
 #include "llmsize/catalog/catalog.hpp"
 #include "llmsize/core/tensor.hpp"
+#include "llmsize/ports/benchmarks.hpp"
 #include "llmsize/ports/command_runner.hpp"
 #include "llmsize/ports/environment.hpp"
 #include "llmsize/ports/file_reader.hpp"
@@ -17,6 +18,7 @@ struct Services {
   const catalog::Catalog& catalog;
   const TypeTable& types;
   const SystemCalls* system = nullptr;      ///< Null in tests that own their world.
+  const Benchmarks* benchmarks = nullptr;   ///< The same.
   const CommandRunner* commands = nullptr;  ///< The same.
 };
 

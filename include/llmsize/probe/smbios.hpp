@@ -15,7 +15,7 @@ std::optional<Dimm> parse_memory_device(std::string_view raw);
 int channel_of(std::string_view locator, std::string_view bank);
 
 /// The bandwidth of all populated channels at the modules' configured speed: channels x transfers x 8 bytes.
-/// Unknown where a label's channel or a speed is.
-Fact<BytesPerSecond> module_bandwidth(const std::vector<Dimm>& dimms);
+/// Unknown where a label's channel or a speed is, or where the letters may stand for sockets.
+Fact<BytesPerSecond> module_bandwidth(const std::vector<Dimm>& dimms, int packages);
 
 }  // namespace llmsize::probe

@@ -71,6 +71,14 @@ TEST_CASE("bandwidth is channels times speed times 8 bytes") {
   CHECK(host.memory.bandwidth.value->per_second() == Approx(51.2e9));
 }
 
+TEST_CASE("letters that may stand for sockets give no bandwidth") {
+  std::vector<Dimm> dimms;
+  for (const char* label :
+       {"DIMM_A1", "DIMM_A2", "DIMM_A3", "DIMM_A4", "DIMM_B1", "DIMM_B2", "DIMM_B3", "DIMM_B4"})
+    dimms.push_back({label, gibibytes(4), 1600, channel_of(label, "")});
+  CHECK_FALSE(module_bandwidth(dimms, 2).known());
+}
+
 TEST_CASE("storage is followed through encryption and volumes to the disk") {
   TemporaryTree tree;
   tree.add(
