@@ -106,8 +106,7 @@ void build_rows(GraphContext& context, const GraphStep& step) {
 void build_head(GraphContext& context, const GraphStep& step) {
   auto& graph = context.graph();
   if (!step.has("no_embeddings")) graph.output(context.current());
-  const bool own = context.find_global("output") != no_tensor;
-  TensorId logits = graph.mul_mat(context.global_weight(own ? "output" : "token_embd"), context.current());
+  TensorId logits = graph.mul_mat(context.output_weight(), context.current());
   if (const TensorId scale = context.find_global("output", ".scale"); scale != no_tensor)
     logits = graph.mul(logits, scale);
   if (const TensorId bias = context.find_global("output", ".bias");

@@ -146,10 +146,15 @@ class AddressSpace {
 /// One walk over a graph: who still needs each tensor, and where each one lives.
 class Walk {
  public:
-  Walk(const TensorGraph& graph, std::int64_t alignment)
-      : graph_(graph), space_(alignment), places_(graph.tensors.size()) {}
+  /// `devices` may be empty: all tensors are on one device.
+  Walk(const TensorGraph& graph, const std::vector<std::int8_t>& devices, int device_count,
+       std::int64_t alignment)
+      : graph_(graph),
+        devices_(devices),
+        spaces_(static_cast<std::size_t>(device_count), AddressSpace(alignment)),
+        places_(graph.tensors.size()) {}
 
-  Reservation run() {
+  std::vector<Reservation> run() {
     for (const TensorId leaf : graph_.leafs) place_anew(leaf);
     for (const TensorId node : graph_.nodes) count_uses(node);
     for (const TensorId node : graph_.nodes) {
@@ -157,7 +162,10 @@ class Walk {
       allocate(node);
       for_each_source(node, [&](TensorId source) { drop_use(source); });
     }
-    return {overflow_ ? Bytes(Bytes::highest) : Bytes(space_.highest())};
+    std::vector<Reservation> reservations;
+    for (const auto& space : spaces_)
+      reservations.push_back({overflow_ ? Bytes(Bytes::highest) : Bytes(space.highest())});
+    return reservations;
   }
 
  private:
@@ -180,10 +188,15 @@ class Walk {
   [[nodiscard]] const GraphTensor& tensor(TensorId id) const {
     return graph_.tensors[static_cast<std::size_t>(id)];
   }
+  AddressSpace& space(TensorId id) {
+    return spaces_[devices_.empty() ? 0 : static_cast<std::size_t>(devices_[static_cast<std::size_t>(id)])];
+  }
   Place& place(TensorId id) { return places_[static_cast<std::size_t>(id)]; }
 
   void count_uses(TensorId node) {
-    if (tensor(node).view_origin != no_tensor) ++place(tensor(node).view_origin).views;
+    // Views without an operation only hold a tensor until it has been copied to another device.
+    const bool shows = tensor(node).view_origin != no_tensor && tensor(node).operation != Operation::none;
+    if (shows) ++place(tensor(node).view_origin).views;
     if (tensor(node).input) place_anew(node);
     for_each_source(node, [&](TensorId source) {
       ++place(source).uses;
@@ -195,12 +208,13 @@ class Walk {
     const auto& t = tensor(id);
     auto& p = place(id);
     if (p.assigned || t.elsewhere || t.view_origin != no_tensor) return;
-    const std::int64_t size = space_.padded(t.size);
-    if (size < 0 || space_.highest() > highest_supported) {
+    auto& space = this->space(id);
+    const std::int64_t size = space.padded(t.size);
+    if (size < 0 || space.highest() > highest_supported) {
       overflow_ = true;
       return;
     }
-    p = {space_.allocate(size), size, p.uses, p.views, true, true};
+    p = {space.allocate(size), size, p.uses, p.views, true, true};
   }
 
   void allocate(TensorId id) {
@@ -246,14 +260,15 @@ class Walk {
     auto& p = place(id);
     if (!p.held || tensor(id).output) return;
     p.held = false;
-    space_.release(p.offset, p.size);
+    space(id).release(p.offset, p.size);
   }
 
   // Beyond this the next tensor could overflow the address space.
   static constexpr std::int64_t highest_supported = std::int64_t{1} << 58;
 
   const TensorGraph& graph_;
-  AddressSpace space_;
+  const std::vector<std::int8_t>& devices_;
+  std::vector<AddressSpace> spaces_;
   std::vector<Place> places_;
   bool overflow_ = false;
 };
@@ -284,7 +299,12 @@ std::string_view role_name(Role role) {
 }
 
 Reservation reserve(const TensorGraph& graph, std::int64_t alignment) {
-  return Walk(graph, alignment).run();
+  const std::vector<std::int8_t> one_device;
+  return Walk(graph, one_device, 1, alignment).run().front();
+}
+
+std::vector<Reservation> reserve(const DeviceGraph& graph, std::int64_t alignment) {
+  return Walk(graph.graph, graph.devices, graph.device_count, alignment).run();
 }
 
 }  // namespace llmsize

@@ -54,6 +54,7 @@ GraphBuilder::GraphBuilder() {
 
 TensorId GraphBuilder::append(GraphTensor tensor) {
   tensor.size = spanned_bytes(tensor);
+  tensor.layer = layer_;
   graph_.tensors.push_back(tensor);
   return static_cast<TensorId>(graph_.tensors.size() - 1);
 }

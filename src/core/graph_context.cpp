@@ -120,6 +120,12 @@ TensorId GraphContext::global_weight(std::string_view name, std::string_view kin
   return id;
 }
 
+TensorId GraphContext::output_weight() {
+  if (const TensorId own = find_global("output"); own != no_tensor) return own;
+  const auto embedding = graph_.at(global_weight("token_embd"));
+  return graph_.external("output.weight", embedding.type, embedding.dimensions);
+}
+
 TensorId GraphContext::input_once(std::string_view name, TensorType type, Dimensions dimensions) {
   for (const auto& [known, id] : inputs_)
     if (known == name) return id;

@@ -189,4 +189,20 @@ Result<Placement> place(const Model& model, const Architecture& architecture, co
   return placement;
 }
 
+int device_of_weight(const Model& model, const Placement& placement, const OffloadRequest& request,
+                     std::string_view name) {
+  const int layer = layer_of(name);
+  const auto layer_device = [&](int of) {
+    const auto index = static_cast<std::size_t>(of);
+    return index < placement.layer_devices.size() ? placement.layer_devices[index] : placement.output_device;
+  };
+  if (layer >= 0)
+    return layer < request.cpu_expert_layers && is_expert_weight(name) ? Placement::host
+                                                                       : layer_device(layer);
+  const Home home = home_of(model, name);
+  if (home == Home::layers_that_use_it) return everywhere;
+  if (home == Home::first_layer) return layer_device(0);
+  return home == Home::output ? placement.output_device : Placement::host;
+}
+
 }  // namespace llmsize

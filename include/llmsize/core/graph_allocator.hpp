@@ -115,6 +115,8 @@ struct GraphTensor {
   TensorType type;
   Operation operation = Operation::none;
   Role role = Role::other;
+  /// The layer it was made for; -1 outside the layers.
+  std::int16_t layer = -1;
   bool input = false;      ///< Filled from outside: allocated before any node runs.
   bool output = false;     ///< Read from outside: never released.
   bool elsewhere = false;  ///< A weight or a cache: has its place in another buffer.
@@ -132,6 +134,16 @@ struct TensorGraph {
 struct Reservation {
   Bytes size;  ///< The highest end of any place: what the engine reserves. Saturated where it does not fit.
 };
+
+/// The same graph over several devices: each tensor has its place on one of them.
+struct DeviceGraph {
+  TensorGraph graph;
+  std::vector<std::int8_t> devices;  ///< Per tensor: 0 to device_count - 1.
+  int device_count = 1;
+};
+
+/// What each device reserves. Rules and errors as for one device.
+std::vector<Reservation> reserve(const DeviceGraph& graph, std::int64_t alignment = 32);
 
 /// Runs the engine's graph allocator: best fit over one address space, results in place where allowed.
 /// The rules are stated in docs/METHOD.md, "Scratch"; reproduces the engine on all 381 recorded graphs.

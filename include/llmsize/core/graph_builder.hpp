@@ -104,6 +104,8 @@ class GraphBuilder {
   /// Marks a tensor as read from outside: its place is never given to another.
   TensorId output(TensorId id);
   TensorId with_role(TensorId id, Role role);
+  /// The layer that tensors are made for from now on; -1 outside.
+  void set_layer(int layer) { layer_ = static_cast<std::int16_t>(layer); }
 
   [[nodiscard]] const GraphTensor& at(TensorId id) const {
     return graph_.tensors[static_cast<std::size_t>(id)];
@@ -134,6 +136,7 @@ class GraphBuilder {
   bool require(bool condition, const char* what, TensorId a, TensorId b);
 
   TensorGraph graph_;
+  std::int16_t layer_ = -1;
   std::vector<char> visited_;
   std::optional<Error> error_;
 };

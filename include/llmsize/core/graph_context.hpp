@@ -51,6 +51,7 @@ class GraphContext {
   void enter_layer(int layer) {
     layer_ = layer;
     borrowed_layer_ = -1;
+    graph_.set_layer(layer);
   }
   /// Until the next layer, weights are those of another one: models that run the same layers several times.
   void borrow_weights_of(int layer) { borrowed_layer_ = layer < layer_count_ ? layer : -1; }
@@ -73,6 +74,8 @@ class GraphContext {
   /// A tensor outside the layers.
   TensorId find_global(std::string_view name, std::string_view kind = ".weight");
   TensorId global_weight(std::string_view name, std::string_view kind = ".weight");
+  /// The weight of the output: its own, or the embedding's second copy where both share one.
+  TensorId output_weight();
   [[nodiscard]] bool has(std::string_view name, std::string_view kind = ".weight") const;
 
   // Inputs, made when first asked for.

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "llmsize/core/cache.hpp"
@@ -46,6 +47,12 @@ struct Placement {
   int output_device = host;
   std::vector<DeviceShare> shares;  ///< The host, then `OffloadRequest::devices` in order.
 };
+
+/// The device that the weight `name` is on: index or `Placement::host`; `everywhere` for frequencies, of
+/// which every device that uses them has a copy.
+constexpr int everywhere = -2;
+int device_of_weight(const Model& model, const Placement& placement, const OffloadRequest& request,
+                     std::string_view name);
 
 /// Places a model as the engine does (docs/METHOD.md, "Placement").
 /// Errors: usage for a negative or empty split, more splits than devices, or a missing split where a capacity
