@@ -70,8 +70,12 @@ TensorId flash(GraphContext& context, TensorId q, TensorId k, TensorId v, Tensor
   auto& graph = context.graph();
   if (graph.at(k).type == tensor_type::f32) k = graph.cast(k, tensor_type::f16);
   if (graph.at(v).type == tensor_type::f32) v = graph.cast(v, tensor_type::f16);
-  const TensorId result = graph.flash_attention(q, k, v, mask, options.sinks);
+  TensorId result = graph.flash_attention(q, k, v, mask, options.sinks);
   graph.with_role(result, Role::attention_output);
+  if (options.latent_values != no_tensor) {
+    result = graph.mul_mat(options.latent_values, graph.permute(result, {0, 2, 1, 3}));
+    result = graph.cont(graph.permute(result, {0, 2, 1, 3}));
+  }
   const auto d = graph.at(result).dimensions;
   return graph.reshape(result, {d[0] * d[1], d[2] * d[3], 1, 1});
 }
@@ -85,7 +89,9 @@ TensorId scores_times_values(GraphContext& context, TensorId q, TensorId k, Tens
   if (options.score_bias != no_tensor) scores = graph.add(scores, options.score_bias);
   scores = graph.with_role(graph.soft_max(scores, mask, options.sinks), Role::attention_scores);
   if (!transposed) v = graph.cont(graph.transpose(v));
-  const TensorId weighted = graph.permute(graph.mul_mat(v, scores), {0, 2, 1, 3});
+  TensorId weighted = graph.mul_mat(v, scores);
+  if (options.latent_values != no_tensor) weighted = graph.mul_mat(options.latent_values, weighted);
+  weighted = graph.permute(weighted, {0, 2, 1, 3});
   const auto d = graph.at(weighted).dimensions;
   return graph.with_role(graph.cont(weighted, {d[0] * d[1], d[2] * d[3], 1, 1}), Role::attention_output);
 }
@@ -120,6 +126,22 @@ TensorId attend_without_cache(GraphContext& context, TensorId q, TensorId k, Ten
 }
 
 }  // namespace
+
+TensorId attend_latent(GraphContext& context, TensorId q, TensorId k, TensorId v,
+                       const AttendOptions& options) {
+  auto& graph = context.graph();
+  const auto* cache = context.attention_cache(context.layer());
+  if (cache == nullptr) return attend_without_cache(context, q, k, v, options);
+  const AttentionInputs inputs = context.attention_inputs(*cache, {});
+  for (const TensorId x : {q, v, k}) graph.expand(x);
+  const TensorId key_cache = context.key_cache(*cache);
+  store_keys(graph, k, key_cache, inputs.key_indices);
+  const TensorId keys = cached_keys(graph, key_cache, graph.dimension(k, 0), 1);
+  const auto d = graph.at(keys).dimensions;
+  const TensorId values = graph.view(keys, {graph.dimension(v, 0), d[1], d[2], d[3]},
+                                     {graph.stride(keys, 1), graph.stride(keys, 2), graph.stride(keys, 3)});
+  return attend_over(context, q, keys, values, inputs.mask, options);
+}
 
 TensorId attend(GraphContext& context, TensorId q, TensorId k, TensorId v, const Heads& heads,
                 const AttendOptions& options) {

@@ -28,6 +28,7 @@ std::span<const GraphBlock> flow_blocks();
 std::span<const GraphBlock> attention_blocks();
 std::span<const GraphBlock> feed_forward_blocks();
 std::span<const GraphBlock> expert_blocks();
+std::span<const GraphBlock> latent_blocks();
 std::span<const GraphBlock> per_layer_blocks();
 std::span<const GraphBlock> hierarchical_blocks();
 std::span<const GraphBlock> altup_blocks();
@@ -54,9 +55,14 @@ struct AttendOptions {
   bool keys_first = false;          ///< Expand q, k, v instead of q, v, k.
   int cache_layer = -1;             ///< Whose cache is read; -1: this layer's.
   bool store = true;
+  TensorId latent_values = no_tensor;  ///< Expands attended latents to each head's values (MLA).
 };
 TensorId attend(GraphContext& context, TensorId q, TensorId k, TensorId v, const Heads& heads,
                 const AttendOptions& options);
+/// The same where values are the first part of the keys, so that only keys are kept (MLA): q and k are
+/// [latent + rotary, heads, tokens], v is [latent, 1, tokens].
+TensorId attend_latent(GraphContext& context, TensorId q, TensorId k, TensorId v,
+                       const AttendOptions& options);
 /// Fused or separate projections to [length, heads, tokens] each.
 struct Projected {
   TensorId q, k, v;
