@@ -6,6 +6,7 @@
 #include "llmsize/catalog/tiers.hpp"
 #include "llmsize/core/cpu_name.hpp"
 #include "llmsize/probe/probe.hpp"
+#include "llmsize/probe/recording.hpp"
 #include "llmsize/probe/rooted_files.hpp"
 #include "llmsize/render/host.hpp"
 
@@ -23,6 +24,18 @@ Result<Outcome> compare(const Services& services, const ProbeOptions& options) {
   const auto difference = render::host_difference(*before, *after);
   if (!difference) return tl::unexpected(difference.error());
   return Outcome{difference->empty() ? "The two probes state the same facts.\n" : *difference};
+}
+
+/// Reads what a replay would read, and keeps it.
+Result<Outcome> record(const Services& services, const ProbeOptions& options) {
+  const probe::RecordingFiles recording(services.files);
+  const probe::RootedFiles files(recording, options.root);
+  static_cast<void>(probe::gather({files, nullptr, nullptr, nullptr, options.model_folder}));
+  const auto written = services.writer.write_whole(options.dump, recording.archive());
+  if (!written) return tl::unexpected(written.error());
+  return Outcome{fmt::format(
+      "Recorded {} files in {}. Unpack it into a folder and replay it with llmsize probe --root FOLDER.\n",
+      recording.count(), options.dump)};
 }
 
 /// The memory by which the tier goes: what is installed, not what is free.
@@ -91,6 +104,7 @@ Result<Outcome> run_probe(const Services& services, const ProbeOptions& options,
   if (!options.files.empty())
     return fail(ErrorCode::usage, fmt::format("probe takes no \"{}\"", options.files.front()),
                 "llmsize probe --help shows what it takes.");
+  if (!options.dump.empty()) return record(services, options);
   const auto rules = catalog::load_tiers(services.catalog);
   if (!rules) return tl::unexpected(rules.error());
   auto host = probe_host(services, options);

@@ -153,7 +153,11 @@ Command probe_command(const app::Services& services) {
          "how long a storage measurement may take (default 1.5)",
          set_seconds(options->benchmarks.seconds)}}},
       {"Answer",
-       {{{"--diff"}, "", "compare two saved probes", set_true(options->diff)},
+       {{{"--dump"},
+         "FILE.tar",
+         "write what the probe reads, for --root and bug reports",
+         set_text(options->dump)},
+        {{"--diff"}, "", "compare two saved probes", set_true(options->diff)},
         {{"--markdown"}, "", "a table for an issue report", set_true(options->markdown)},
         {{"--explain"}, "", "where each fact comes from", set_true(options->explain)},
         {{"--json"}, "", "one JSON document", set_true(options->json)}}}};

@@ -1,0 +1,79 @@
+// Any bytes as every file that the probe reads: facts or unknowns, never a crash, a hang or a huge
+// allocation.
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "llmsize/probe/control_groups.hpp"
+#include "llmsize/probe/cpu.hpp"
+#include "llmsize/probe/gpus.hpp"
+#include "llmsize/probe/memory.hpp"
+#include "llmsize/probe/mounts.hpp"
+#include "llmsize/probe/probe.hpp"
+#include "llmsize/probe/smbios.hpp"
+#include "llmsize/probe/text.hpp"
+#include "llmsize/render/host.hpp"
+#include "support/memory_files.hpp"
+
+using namespace llmsize;
+using namespace llmsize::probe;
+
+namespace {
+
+/// The parts of the input between 0x1e bytes become the files, in this order.
+constexpr std::array paths = {"/proc/meminfo",
+                              "/proc/cpuinfo",
+                              "/proc/self/mountinfo",
+                              "/proc/self/cgroup",
+                              "/sys/devices/system/cpu/online",
+                              "/sys/devices/system/cpu/cpu0/topology/core_cpus_list",
+                              "/sys/devices/system/cpu/cpu0/cache/index0/level",
+                              "/sys/devices/system/cpu/cpu0/cache/index0/type",
+                              "/sys/devices/system/cpu/cpu0/cache/index0/size",
+                              "/sys/devices/system/node/online",
+                              "/sys/devices/system/node/node0/cpulist",
+                              "/sys/devices/system/node/node0/meminfo",
+                              "/sys/fs/cgroup/memory.max",
+                              "/sys/fs/cgroup/memory.stat",
+                              "/sys/fs/cgroup/cpu.max",
+                              "/proc/self/status",
+                              "/proc/self/limits",
+                              "/sys/firmware/dmi/entries/17-0/raw",
+                              "/proc/version",
+                              "/sys/class/drm/card0/device/vendor"};
+
+void probe_tree(const std::string& bytes) {
+  test::MemoryFiles files;
+  std::size_t begin = 0;
+  for (const char* path : paths) {
+    const auto end = bytes.find('\x1e', begin);
+    files.add(path, bytes.substr(begin, end == std::string::npos ? end : end - begin));
+    if (end == std::string::npos) break;
+    begin = end + 1;
+  }
+  const Host host = gather({files, nullptr, nullptr, nullptr, ""});
+  const std::string json = render::host_json(host, std::nullopt);
+  const auto again = render::host_from_json(json, "fuzz");
+  if (!again) __builtin_trap();
+  static_cast<void>(render::host_text(*again, std::nullopt, true));
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t length) {
+  const std::string bytes(data, data + length);
+  static_cast<void>(parse_cpu_list(bytes));
+  static_cast<void>(parse_cpu_mask(bytes));
+  static_cast<void>(parse_cpuinfo(bytes));
+  static_cast<void>(available_memory(parse_meminfo(bytes)));
+  static_cast<void>(parse_mountinfo(bytes));
+  static_cast<void>(parse_mounts(bytes));
+  static_cast<void>(parse_control_groups(bytes));
+  static_cast<void>(parse_memory_device(bytes));
+  static_cast<void>(channel_of(bytes, bytes));
+  static_cast<void>(parse_nvidia_smi(bytes));
+  static_cast<void>(render::host_from_json(bytes, "fuzz"));
+  probe_tree(bytes);
+  return 0;
+}
