@@ -17,8 +17,17 @@ constexpr std::int64_t plausible_length = std::int64_t{1} << 48;
 Cursor::Cursor(RandomAccessFile& file, std::string path)
     : file_(file), path_(std::move(path)), file_size_(file.size().value()), buffer_(buffer_size) {}
 
+std::string printable(std::string text) {
+  for (char& c : text)
+    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = '?';
+  return text;
+}
+
 void Cursor::set_error(Error error) {
-  if (!failed()) error_ = std::move(error);
+  if (failed()) return;
+  // Messages quote keys and names out of the file.
+  error.message = printable(std::move(error.message));
+  error_ = std::move(error);
 }
 
 void Cursor::set_cut_short(std::int64_t needed) {

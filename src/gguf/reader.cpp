@@ -68,7 +68,8 @@ Result<void> check_names_differ(const std::string& path, const std::vector<Tenso
   names.reserve(tensors.size());
   for (const auto& tensor : tensors)
     if (!names.insert(tensor.name).second)
-      return fail(ErrorCode::malformed, fmt::format("{}: two tensors are named \"{}\"", path, tensor.name),
+      return fail(ErrorCode::malformed,
+                  fmt::format("{}: two tensors are named \"{}\"", path, gguf::printable(tensor.name)),
                   "The file is damaged; the engine refuses it too.");
   return {};
 }
@@ -97,7 +98,8 @@ Result<void> check_shape(const std::string& path, const gguf::Metadata& metadata
     const auto* list = std::get_if<std::vector<std::int64_t>>(&value);
     if ((number != nullptr && !in_range(*number)) ||
         (list != nullptr && !std::all_of(list->begin(), list->end(), in_range)))
-      return fail(ErrorCode::malformed, fmt::format("{}: {} does not fit 32 bits", path, key.substr(0, 80)),
+      return fail(ErrorCode::malformed,
+                  fmt::format("{}: {} does not fit 32 bits", path, gguf::printable(key.substr(0, 80))),
                   "The engine refuses it too; the file is damaged.");
   }
   const auto layers = metadata.integer(architecture + ".block_count").value_or(0);
@@ -139,12 +141,12 @@ Result<Model> read_gguf(const FileReader& files, const std::string& path, const 
   model.origin = path;
   model.id = stem(path);
   model.architecture = header->metadata.text("general.architecture");
-  if (model.architecture.empty())
+  if (model.architecture.empty() || model.architecture != gguf::printable(model.architecture))
     return fail(ErrorCode::malformed, fmt::format("{}: no general.architecture", path),
                 "It may be an adapter, a vocabulary or a projector; name the model's own file.");
   if (auto checked = check_shape(path, header->metadata, model.architecture); !checked)
     return tl::unexpected(checked.error());
-  model.name = header->metadata.text("general.name");
+  model.name = gguf::printable(header->metadata.text("general.name"));
   if (model.name.empty()) model.name = model.id;
   model.hyperparameters = hyperparameters_of(header->metadata, model.architecture);
   model.header_size = reported(header->data_offset, path);

@@ -173,6 +173,15 @@ TEST_CASE("A shape beyond the engine's own limits is refused") {
   CHECK(with("embedding_length", std::uint64_t{4096}).empty());
 }
 
+TEST_CASE("A file's words cannot steer the terminal") {
+  const auto named =
+      GgufBuilder().text("general.architecture", "llama").text("general.name", "\x1b[2Jgone\n");
+  CHECK(read(named.build())->name == "?[2Jgone?");
+  CHECK(complaint(GgufBuilder().text("general.architecture", "\x1b[31m").build()).find('\x1b') ==
+        std::string::npos);
+  CHECK_THAT(complaint(small_model().tensor("\x1b[2J", {8, 0}, 0, 32).build()), Catch::Contains("?[2J"));
+}
+
 TEST_CASE("Long texts and arrays are passed over, not kept") {
   auto file = small_model();
   file.text("general.license", std::string(100'000, 'x'))
