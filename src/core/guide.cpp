@@ -73,14 +73,6 @@ GuideVramCheck guide_vram_check(Bytes weights, TokenCount gate, Bytes capacity, 
   return check;
 }
 
-const RamTier* ram_tier(Bytes total, const std::vector<RamTier>& tiers) {
-  const std::int64_t gib = total.value() / gibibytes(1).value();
-  const RamTier* found = nullptr;
-  for (const auto& tier : tiers)
-    if (gib >= tier.lowest_gib) found = &tier;
-  return found;
-}
-
 std::string size_tier_text(ParamCount params, const std::vector<SizeTier>& tiers) {
   const SizeTier* below = nullptr;
   for (const auto& tier : tiers) {

@@ -61,19 +61,6 @@ struct GuideVramCheck {
 };
 GuideVramCheck guide_vram_check(Bytes weights, TokenCount gate, Bytes capacity, const GuideFactors& factors);
 
-/// A class of machines by RAM.
-struct RamTier {
-  std::string id;
-  std::string name;
-  std::string advice;
-  std::int64_t lowest_gib = 0;
-  std::string tree;  ///< The decision tree's advice for the same range.
-};
-
-/// The tier of a machine whose kernel reports `total`: floor of GiB, as `free -g` prints it. `tiers` ascend;
-/// null only where there are none.
-const RamTier* ram_tier(Bytes total, const std::vector<RamTier>& tiers);
-
 /// A class of models by parameters, with its place in the pipeline.
 struct SizeTier {
   std::string id;

@@ -85,21 +85,6 @@ TEST_CASE("The VRAM checklist leaves 2.5 GB of 12 with the printed parts, 3 GB w
   CHECK(check.fits());
 }
 
-TEST_CASE("Tiers follow the floor of GiB, and a boundary belongs to the tier above") {
-  const std::vector<RamTier> tiers = {{"dev_only", "DEV ONLY", "", 0, ""},
-                                      {"minimal", "MINIMAL", "", 32, ""},
-                                      {"basic", "BASIC", "", 64, ""},
-                                      {"standard", "STANDARD", "", 128, ""},
-                                      {"production", "PRODUCTION", "", 256, ""},
-                                      {"full", "FULL", "", 512, ""}};
-  const std::pair<std::int64_t, const char*> cases[] = {
-      {31, "DEV ONLY"},  {32, "MINIMAL"},     {63, "MINIMAL"},     {64, "BASIC"},
-      {251, "STANDARD"}, {256, "PRODUCTION"}, {511, "PRODUCTION"}, {512, "FULL"}};
-  for (const auto& [ram, name] : cases) CHECK(ram_tier(gibibytes(ram), tiers)->name == name);
-  CHECK(ram_tier(gibibytes(256) - Bytes(1), tiers)->name == "STANDARD");
-  CHECK(ram_tier(gibibytes(1), {}) == nullptr);
-}
-
 TEST_CASE("Sizes that the second guide leaves out fall between its tiers") {
   const auto tiers = printed_size_tiers();
   const auto tier = [&](double billions) {

@@ -1,0 +1,42 @@
+#pragma once
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "llmsize/app/outcome.hpp"
+#include "llmsize/app/services.hpp"
+#include "llmsize/core/host.hpp"
+#include "llmsize/core/result.hpp"
+#include "llmsize/core/units.hpp"
+
+namespace llmsize::app {
+
+/// The guide's three priorities: which quants a plan may choose.
+enum class PlanPolicy { balanced, quality, speed };
+
+struct PlanOptions {
+  std::optional<Bytes> ram;              ///< --ram: a hypothetical machine instead of the host.
+  std::string role_set = "guide";        ///< --roles: a role set of the catalog.
+  std::vector<std::string> pins;         ///< --pin ROLE=MODEL[:QUANT], repeatable.
+  std::vector<std::string> excluded;     ///< --exclude MODEL, repeatable.
+  std::vector<std::string> licences;     ///< --license NAME: only models known to have one of these.
+  std::optional<double> lowest_quality;  ///< --min-quality, 0 to 1.
+  std::map<std::string, std::int64_t> context_of;   ///< -c ROLE=N
+  std::map<std::string, std::int64_t> parallel_of;  ///< -np ROLE=N
+  std::optional<std::int64_t> context_tokens;       ///< -c N: of every other role.
+  std::optional<std::int64_t> parallel;             ///< -np N: of every other role.
+  PlanPolicy policy = PlanPolicy::balanced;
+  std::optional<Bytes> os_reserve;       ///< --os-reserve
+  std::optional<double> safety_percent;  ///< --margin
+  Bytes prompt_cache = mebibytes(512);   ///< --cache-ram of every server.
+  bool guide_method = false;             ///< --method guide: the guide's fixed reserve.
+  bool json = false;
+};
+
+/// Fills the roles with models under the machine's memory. Exit status 3 where a required or pinned role
+/// stays unplaced.
+Result<Outcome> run_plan(const Services& services, const Host& host, const PlanOptions& options);
+
+}  // namespace llmsize::app

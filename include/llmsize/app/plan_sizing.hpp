@@ -1,0 +1,53 @@
+#pragma once
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "llmsize/app/services.hpp"
+#include "llmsize/core/architecture.hpp"
+#include "llmsize/core/footprint.hpp"
+#include "llmsize/core/model.hpp"
+#include "llmsize/core/plan.hpp"
+#include "llmsize/core/quantize.hpp"
+
+namespace llmsize::app {
+
+/// How one role uses a model: what decides a variant's bytes beside the model and its quant.
+struct RoleRun {
+  std::int64_t context_tokens = 0;
+  std::int64_t parallel = 1;
+};
+
+/// Sizes catalog models at many quants for a plan, by the estimate engine's own steps, loading each model
+/// and file type once.
+class PlanSizer {
+ public:
+  PlanSizer(const Services& services, Residency residency)
+      : services_(services), residency_(std::move(residency)) {}
+
+  /// A variant for pool 0 serving up to `most_roles` roles at once: an instance for k roles runs with k times
+  /// the context and slots. Errors: what sizing fails with.
+  Result<PlanVariant> variant(const std::string& model, const std::string& quant, const RoleRun& run,
+                              std::size_t most_roles);
+
+  /// The license of a model as its catalog entry states it; unknown where it states none.
+  Fact<std::string> licence(const std::string& model);
+
+ private:
+  struct Loaded {
+    Model model;
+    Architecture architecture;
+    std::map<std::string, Model> quantized;
+  };
+  Result<Loaded*> loaded(const std::string& model);
+  Result<const Model*> quantized(Loaded& loaded, const std::string& quant);
+
+  const Services& services_;
+  Residency residency_;
+  std::map<std::string, Loaded> models_;
+  std::map<std::string, FileType> file_types_;
+};
+
+}  // namespace llmsize::app

@@ -1,0 +1,27 @@
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "llmsize/core/guide.hpp"
+#include "llmsize/core/plan.hpp"
+#include "llmsize/core/tier.hpp"
+
+namespace llmsize {
+
+/// Everything `llmsize plan` answers; rendered as text or JSON.
+struct PlanReport {
+  std::string host;      ///< "--ram 256" or the host's name.
+  std::string bound_by;  ///< The limit behind the total.
+  MemoryBudget budget;
+  std::string os_reserve_source;
+  std::string safety_source;
+  std::optional<Tier> tier;
+  PlanRequest request;
+  Plan plan;
+  std::vector<std::string> guide_advice;  ///< What the guide recommends for this size, one line each.
+  std::string next_step;                  ///< The flag to change next, as a clause.
+  std::vector<std::string> notes;
+};
+
+}  // namespace llmsize

@@ -1,0 +1,83 @@
+#include "llmsize/app/plan_sizing.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "llmsize/catalog/architectures.hpp"
+#include "llmsize/catalog/file_types.hpp"
+#include "llmsize/catalog/models.hpp"
+#include "llmsize/core/run.hpp"
+#include "llmsize/core/weights.hpp"
+
+namespace llmsize::app {
+
+Result<PlanSizer::Loaded*> PlanSizer::loaded(const std::string& name) {
+  if (const auto found = models_.find(name); found != models_.end()) return &found->second;
+  const auto entry = services_.catalog.find_by_name("model", name);
+  if (!entry)
+    return fail(ErrorCode::not_found, fmt::format("the catalog has no model \"{}\"", name),
+                fmt::format("Similar: {}.", fmt::join(services_.catalog.similar("model", name), ", ")));
+  auto model = catalog::load_model(services_.catalog, *entry);
+  if (!model) return tl::unexpected(model.error());
+  auto architecture = catalog::load_architecture(services_.catalog, model->architecture);
+  if (!architecture) return tl::unexpected(architecture.error());
+  return &models_.emplace(name, Loaded{std::move(*model), std::move(*architecture), {}}).first->second;
+}
+
+Result<const Model*> PlanSizer::quantized(Loaded& loaded, const std::string& quant) {
+  if (const auto found = loaded.quantized.find(quant); found != loaded.quantized.end()) return &found->second;
+  if (file_types_.find(quant) == file_types_.end()) {
+    auto file_type = catalog::load_file_type(services_.catalog, services_.types, quant);
+    if (!file_type) return tl::unexpected(file_type.error());
+    file_types_[quant] = std::move(*file_type);
+  }
+  const auto types = quantized_types(loaded.model, file_types_[quant], services_.types, {});
+  if (!types) return tl::unexpected(types.error());
+  return &loaded.quantized.emplace(quant, with_types(loaded.model, *types)).first->second;
+}
+
+Result<PlanVariant> PlanSizer::variant(const std::string& name, const std::string& quant,
+                                       const RoleRun& role_run, std::size_t most_roles) {
+  const auto base = loaded(name);
+  if (!base) return tl::unexpected(base.error());
+  const auto model = quantized(**base, quant);
+  if (!model) return tl::unexpected(model.error());
+  PlanVariant variant;
+  variant.model = (*base)->model.id;
+  variant.quant = quant;
+  variant.context_tokens = role_run.context_tokens;
+  variant.parallel = role_run.parallel;
+  variant.id = fmt::format("{} {} {}x{}", variant.model, quant, role_run.context_tokens, role_run.parallel);
+  for (std::size_t roles = 1; roles <= most_roles; ++roles) {
+    const auto count = static_cast<std::int64_t>(roles);
+    RunRequest request;
+    request.context_tokens = saturating_multiply(role_run.context_tokens, count);
+    request.parallel = saturating_multiply(role_run.parallel, count);
+    request.kv_unified = true;
+    const auto run = resolve_run(request, **model, (*base)->architecture);
+    // Serving more roles at once may exceed what the engine takes; fewer still work.
+    if (!run && roles > 1) break;
+    if (!run) return tl::unexpected(run.error());
+    const auto bytes = footprint(**model, (*base)->architecture, *run, residency_);
+    if (!bytes) return tl::unexpected(bytes.error());
+    if (roles == 1) {
+      variant.weights = bytes->weights.size;
+      variant.kv_per_role = bytes->kv_cache.size + bytes->state.size;
+    }
+    variant.memory_by_roles.push_back(bytes->high);
+  }
+  return variant;
+}
+
+Fact<std::string> PlanSizer::licence(const std::string& model) {
+  const auto entry = services_.catalog.find_by_name("model", model);
+  if (!entry) return unknown<std::string>("no such model in the catalog");
+  const auto document = services_.catalog.parse(*entry);
+  if (!document) return unknown<std::string>(document.error().message);
+  const auto found = document->find("license");
+  if (found == document->end() || !found->is_string())
+    return unknown<std::string>("its catalog entry states none");
+  return reported(found->get<std::string>(), "data/models");
+}
+
+}  // namespace llmsize::app

@@ -1,0 +1,151 @@
+#include "llmsize/app/plan_command.hpp"
+
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "llmsize/app/local_host.hpp"
+#include "llmsize/cli/commands.hpp"
+#include "llmsize/cli/setters.hpp"
+#include "llmsize/cli/values.hpp"
+
+namespace llmsize::cli {
+namespace {
+
+using app::PlanOptions;
+
+/// The engine's own bound on parallel sequences (LLAMA_MAX_SEQ).
+constexpr std::int64_t highest_parallel = 256;
+
+Setter append_to(std::vector<std::string>& target) {
+  return [&target](const std::string& text) -> Result<void> {
+    target.push_back(text);
+    return {};
+  };
+}
+
+Setter set_number(std::optional<double>& target, double lowest, double highest) {
+  return [&target, lowest, highest](const std::string& text) -> Result<void> {
+    const auto number = parse_number(text, lowest, highest);
+    if (!number) return tl::unexpected(number.error());
+    target = *number;
+    return {};
+  };
+}
+
+/// "8192" for every role, or "ROLE=8192" for one.
+Setter set_per_role(std::optional<std::int64_t>& all, std::map<std::string, std::int64_t>& of_role,
+                    std::function<Result<std::int64_t>(const std::string&)> parse) {
+  return [&all, &of_role, parse = std::move(parse)](const std::string& text) -> Result<void> {
+    const auto equals = text.find('=');
+    const auto value = parse(equals == std::string::npos ? text : text.substr(equals + 1));
+    if (!value) return tl::unexpected(value.error());
+    if (equals == std::string::npos)
+      all = *value;
+    else
+      of_role[text.substr(0, equals)] = *value;
+    return {};
+  };
+}
+
+Setter set_cache_ram(Bytes& target) {
+  return [&target](const std::string& text) -> Result<void> {
+    // llama-server's own unit: MiB, 0 for none.
+    const auto mib = parse_count(text, 0, 1'000'000'000);
+    if (!mib) return tl::unexpected(mib.error());
+    target = mebibytes(*mib);
+    return {};
+  };
+}
+
+OptionGroup machine_options(PlanOptions& o, std::string& host_file) {
+  constexpr double highest_percent = 90;
+  return {
+      "Machine",
+      {{{"--ram"}, "SIZE", "plan for a machine with this much RAM; a bare number is GiB", set_size(o.ram)},
+       {{"--host"}, "FILE", "plan for a saved `probe --json`", set_text(host_file)},
+       {{"--os-reserve"},
+        "SIZE",
+        "kept for the system (the smaller of 16 GiB and RAM / 4; measured on a probed host)",
+        set_size(o.os_reserve)},
+       {{"--margin"},
+        "PERCENT",
+        "safety margin of all RAM (15)",
+        set_number(o.safety_percent, 0, highest_percent)}}};
+}
+
+OptionGroup role_options(PlanOptions& o) {
+  return {"Roles and models",
+          {{{"--roles"},
+            "SET",
+            "role set of the catalog: guide, verifier_cascade, hybrid_routing, multi_phase_pipeline (guide)",
+            set_text(o.role_set)},
+           {{"--pin"}, "ROLE=MODEL[:QUANT]", "this role takes this model; repeatable", append_to(o.pins)},
+           {{"--exclude"}, "MODEL", "never this model; repeatable", append_to(o.excluded)},
+           {{"--license"},
+            "NAME",
+            "only models with this license; repeatable. Unknown ones are left out",
+            append_to(o.licences)},
+           {{"--min-quality"},
+            "X",
+            "only choices of at least this quality, 0 to 1",
+            set_number(o.lowest_quality, 0, 1)},
+           {{"--policy"},
+            "quality|balanced|speed",
+            "which quants may be chosen (balanced)",
+            set_choice<app::PlanPolicy>(o.policy, {{"quality", app::PlanPolicy::quality},
+                                                   {"balanced", app::PlanPolicy::balanced},
+                                                   {"speed", app::PlanPolicy::speed}})}}};
+}
+
+OptionGroup run_options(PlanOptions& o) {
+  const auto parse_parallel = [](const std::string& text) { return parse_count(text, 1, highest_parallel); };
+  return {"Run",
+          {{{"-c", "--ctx-size"},
+            "[ROLE=]N",
+            "context in tokens, of every role or of one (8192)",
+            set_per_role(o.context_tokens, o.context_of, parse_tokens)},
+           {{"-np", "--parallel"},
+            "[ROLE=]N",
+            "server slots, of every role or of one (4)",
+            set_per_role(o.parallel, o.parallel_of, parse_parallel)},
+           {{"-cram", "--cache-ram"},
+            "MIB",
+            "cap of each server's prompt cache in MiB (512; llama-server's own is 8192)",
+            set_cache_ram(o.prompt_cache)}}};
+}
+
+}  // namespace
+
+Command plan_command(const app::Services& services) {
+  struct Flags {
+    PlanOptions options;
+    std::string host_file;
+  };
+  auto flags = std::make_shared<Flags>();
+  Command command;
+  command.name = "plan";
+  command.summary = "which models fill which roles on this hardware, within its memory";
+  command.examples = {{"llmsize plan", "for this host"},
+                      {"llmsize plan --ram 256", "for a machine with 256 GiB"},
+                      {"llmsize plan --host host.json --pin frontdoor=qwen2.5-7b-instruct:Q4_K_M --json",
+                       "for a saved probe, with one role decided"}};
+  command.groups = {machine_options(flags->options, flags->host_file),
+                    role_options(flags->options),
+                    run_options(flags->options),
+                    {"Answer",
+                     {{{"--method"},
+                       "exact|guide",
+                       "guide: keep the guide's fixed 16 GiB for the system (exact)",
+                       set_choice<bool>(flags->options.guide_method, {{"exact", false}, {"guide", true}})},
+                      {{"--json"}, "", "one JSON document", set_true(flags->options.json)}}}};
+  command.run = [flags, &services]() -> Result<app::Outcome> {
+    if (flags->options.ram) return app::run_plan(services, {}, flags->options);
+    const auto host = app::host_for_budget(services, flags->host_file);
+    if (!host) return tl::unexpected(host.error());
+    return app::run_plan(services, *host, flags->options);
+  };
+  return command;
+}
+
+}  // namespace llmsize::cli

@@ -1,0 +1,119 @@
+#include <nlohmann/json.hpp>
+
+#include "llmsize/render/plan.hpp"
+
+namespace llmsize::render {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+template <class T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json();
+}
+
+Json budget_json(const PlanReport& report) {
+  const MemoryBudget& b = report.budget;
+  return {{"total_bytes", b.total.value()},
+          {"os_reserve_bytes", b.os_reserve.value()},
+          {"safety_bytes", b.safety.value()},
+          {"available_bytes", b.available.value()},
+          {"hot_bytes", b.hot.value()},
+          {"warm_bytes", b.warm.value()},
+          {"bound_by", report.bound_by},
+          {"basis",
+           {{"os_reserve_bytes", {{"source", report.os_reserve_source}}},
+            {"safety_bytes", {{"source", report.safety_source}}}}}};
+}
+
+Json tier_json(const PlanReport& report) {
+  if (!report.tier) return nullptr;
+  return {
+      {"id", report.tier->rule.id}, {"name", report.tier->rule.name}, {"advice", report.tier->rule.advice}};
+}
+
+Json role_json(const PlanReport& report, const RolePlacement& role) {
+  return {{"role", role.role},
+          {"priority", role.priority},
+          {"required", role.required},
+          {"tier", role.instance ? Json(plan_tier_name(role.tier)) : Json()},
+          {"instance", role.instance ? Json(report.plan.instances[*role.instance].id) : Json()},
+          {"status", role_status_name(role.status)},
+          {"quality", role.instance ? Json(role.quality) : Json()},
+          {"reason", role.reason}};
+}
+
+Json instance_json(const PlanReport& report, const PlanInstance& instance) {
+  const PlanVariant& variant = report.request.variants[instance.variant];
+  // What the server is started with: roles at once times each one's share.
+  const auto roles =
+      instance.tier == PlanTier::hot ? static_cast<std::int64_t>(instance.roles.size()) : std::int64_t{1};
+  double quality = 0;
+  for (const auto& role : report.plan.roles)
+    if (role.role == instance.id) quality = role.quality;
+  return {{"id", instance.id},
+          {"model", variant.model},
+          {"quant", variant.quant},
+          {"context_tokens", variant.context_tokens * roles},
+          {"parallel", variant.parallel * roles},
+          {"cache_type_k", variant.cache_type_k},
+          {"cache_type_v", variant.cache_type_v},
+          {"tier", plan_tier_name(instance.tier)},
+          {"pool", report.request.pools[variant.pool].id},
+          {"roles", instance.roles},
+          {"memory_bytes", instance.memory.value()},
+          {"weights_bytes", variant.weights.value()},
+          {"kv_bytes", (variant.kv_per_role * roles).value()},
+          {"load_seconds", or_null(variant.load_seconds)},
+          {"decode_tokens_per_second", or_null(variant.decode_tokens_per_second)},
+          {"quality", quality}};
+}
+
+Json pool_json(const PlanPool& pool, const PoolUse& use) {
+  return {{"id", pool.id},
+          {"kind", pool.kind},
+          {"capacity_bytes", pool.capacity.value()},
+          {"reserve_bytes", (pool.os_reserve + pool.safety).value()},
+          {"hot_bytes", use.hot.value()},
+          {"warm_peak_bytes", use.warm_peak.value()},
+          {"headroom_bytes", use.headroom.value()}};
+}
+
+Json ladder_json(const std::vector<LadderStep>& ladder) {
+  Json steps = Json::array();
+  for (const auto& step : ladder)
+    steps.push_back({{"share", step.share},
+                     {"budget_bytes", step.budget.value()},
+                     {"served", step.served},
+                     {"dropped", step.dropped},
+                     {"changed", step.changed}});
+  return steps;
+}
+
+}  // namespace
+
+std::string plan_json(const PlanReport& report) {
+  Json document = {{"schema", "llmsize.plan/1"},
+                   {"host", {{"name", report.host}, {"memory_total_bytes", report.budget.total.value()}}},
+                   {"budget", budget_json(report)},
+                   {"tier", tier_json(report)},
+                   {"roles", Json::array()},
+                   {"instances", Json::array()},
+                   {"pools", Json::array()},
+                   {"ladder", ladder_json(report.plan.ladder)}};
+  for (const auto& role : report.plan.roles) document["roles"].push_back(role_json(report, role));
+  for (const auto& instance : report.plan.instances)
+    document["instances"].push_back(instance_json(report, instance));
+  for (std::size_t i = 0; i < report.plan.pools.size(); ++i)
+    document["pools"].push_back(pool_json(report.request.pools[i], report.plan.pools[i]));
+  const auto& next = report.plan.next_step;
+  document["next_step"] = next ? Json{{"role", next->role}, {"extra_bytes", next->extra.value()}} : Json();
+  document["objective"] = {{"value", report.plan.objective.value},
+                           {"bound", report.plan.objective.bound},
+                           {"gap", report.plan.objective.gap()}};
+  document["guide"] = report.guide_advice;
+  document["notes"] = report.notes;
+  return document.dump(2) + '\n';
+}
+
+}  // namespace llmsize::render

@@ -1,0 +1,101 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "llmsize/core/text.hpp"
+#include "llmsize/render/plan.hpp"
+
+namespace llmsize::render {
+namespace {
+
+std::string headline(const PlanReport& report) {
+  std::size_t local = 0, served = 0;
+  for (const auto& role : report.plan.roles) {
+    if (role.status == RoleStatus::cloud) continue;
+    ++local;
+    if (role.instance) ++served;
+  }
+  std::string line = fmt::format("{} of {} roles run on {}", served, local, report.host);
+  if (!report.plan.pools.empty()) {
+    const PoolUse& use = report.plan.pools.front();
+    line += fmt::format(", with {} of {} used, bound by {}", size_text(use.hot + use.warm_peak),
+                        size_text(std::max(Bytes(0), report.budget.available)), report.bound_by);
+  }
+  return line + ". Next: " + report.next_step + ".\n";
+}
+
+std::string budget_lines(const PlanReport& report) {
+  const MemoryBudget& b = report.budget;
+  std::string out = "\nBudget\n";
+  out += fmt::format("  {:<14} {:>12}  {}\n", "total", size_text(b.total), report.bound_by);
+  out += fmt::format("  {:<14} {:>12}  {}\n", "system", size_text(Bytes(0) - b.os_reserve),
+                     report.os_reserve_source);
+  out += fmt::format("  {:<14} {:>12}  {}\n", "safety", size_text(Bytes(0) - b.safety), report.safety_source);
+  out += fmt::format("  {:<14} {:>12}  the guide would split it {} HOT, {} WARM: a default, not a law\n",
+                     "for models", size_text(b.available), size_text(b.hot), size_text(b.warm));
+  if (report.tier) {
+    out += fmt::format("  {:<14} {:>12}  {}\n", "tier", report.tier->rule.name, report.tier->rule.advice);
+    if (!report.tier->note.empty()) out += fmt::format("  {:<14} {:>12}  {}\n", "", "", report.tier->note);
+  }
+  return out;
+}
+
+std::string role_line(const PlanReport& report, const RolePlacement& role) {
+  if (!role.instance)
+    return fmt::format("  {:<18} {:<8} {}\n", role.role, role_status_name(role.status), role.reason);
+  const PlanInstance& instance = report.plan.instances[*role.instance];
+  const PlanVariant& variant = report.request.variants[instance.variant];
+  const std::string memory = role.status == RoleStatus::shared ? "shared" : size_text(instance.memory);
+  return fmt::format("  {:<18} {:<8} {:<34} {:<7} {:>12}  {} tokens, {} slots{}\n", role.role,
+                     plan_tier_name(role.tier), variant.model, variant.quant, memory,
+                     grouped(variant.context_tokens), variant.parallel,
+                     role.status == RoleStatus::shared ? "; " + role.reason : "");
+}
+
+std::string sum_lines(const PlanReport& report) {
+  std::string out;
+  for (std::size_t i = 0; i < report.plan.pools.size(); ++i) {
+    const PoolUse& use = report.plan.pools[i];
+    out += fmt::format("  {}: HOT {} + largest WARM {} = {}, leaving {}\n", report.request.pools[i].id,
+                       size_text(use.hot), size_text(use.warm_peak), size_text(use.hot + use.warm_peak),
+                       size_text(use.headroom));
+  }
+  return out;
+}
+
+std::string ladder_lines(const PlanReport& report) {
+  if (report.plan.ladder.empty()) return "";
+  std::string out = "\nIf the budget shrinks\n";
+  constexpr double percent = 100;
+  for (const auto& step : report.plan.ladder) {
+    out += fmt::format("  at {:.0f} % ({}): ", step.share * percent, size_text(step.budget));
+    if (step.dropped.empty() && step.changed.empty()) {
+      out += "nothing changes\n";
+      continue;
+    }
+    if (!step.dropped.empty()) out += fmt::format("drops {}", fmt::join(step.dropped, ", "));
+    if (!step.dropped.empty() && !step.changed.empty()) out += "; ";
+    out += fmt::format("{}\n", fmt::join(step.changed, "; "));
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string plan_text(const PlanReport& report) {
+  std::string page = headline(report) + budget_lines(report) + "\nRoles\n";
+  for (const auto& role : report.plan.roles) page += role_line(report, role);
+  page += sum_lines(report);
+  page += fmt::format("  objective {:.4f}, proven bound {:.4f}, gap {:.4f}\n", report.plan.objective.value,
+                      report.plan.objective.bound, report.plan.objective.gap());
+  page += ladder_lines(report);
+  if (!report.guide_advice.empty()) {
+    page += "\nThe guide's recommendation for this size\n";
+    for (const auto& line : report.guide_advice) page += "  " + line + "\n";
+  }
+  if (!report.notes.empty()) page += "\nNotes\n";
+  for (const auto& note : report.notes) page += "  - " + note + "\n";
+  return page;
+}
+
+}  // namespace llmsize::render
