@@ -5,6 +5,7 @@
 #include "llmsize/catalog/architectures.hpp"
 #include "llmsize/catalog/file_types.hpp"
 #include "llmsize/catalog/models.hpp"
+#include "llmsize/catalog/roles.hpp"
 #include "llmsize/catalog/throughput.hpp"
 #include "llmsize/catalog/tiers.hpp"
 #include "llmsize/catalog/types.hpp"
@@ -62,6 +63,22 @@ Result<void> check_throughput(const Services& services, const catalog::EntryRefe
   return catalog::parse_throughput(entry, *value, table);
 }
 
+Result<void> check_role(const Services& services, const catalog::EntryReference& entry) {
+  const auto role = catalog::load_role(services.catalog, std::string(entry.id));
+  if (!role) return tl::unexpected(role.error());
+  for (const auto& candidate : role->candidates)
+    if (!services.catalog.find("model", candidate.model))
+      return fail(ErrorCode::malformed, "candidate \"" + candidate.model + "\" is no model of the catalog",
+                  "Add the model, or name one that llmsize catalog list model shows.");
+  return {};
+}
+
+Result<void> check_role_set(const Services& services, const catalog::EntryReference& entry) {
+  const auto roles = catalog::load_role_set(services.catalog, std::string(entry.id));
+  if (!roles) return tl::unexpected(roles.error());
+  return {};
+}
+
 }  // namespace
 
 const std::vector<CatalogKind>& catalog_kinds() {
@@ -71,6 +88,13 @@ const std::vector<CatalogKind>& catalog_kinds() {
       {"file_type", "what the quantizer can produce: the type of each tensor", check_file_type},
       {"vocabulary", "what a vocabulary takes in a file's header, by its size", is_object},
       {"tier", "the sizing guide's tiers of machines by memory", check_tier},
+      {"guide_table", "the sizing guides' printed tables, quoted with their place", is_object},
+      {"guide_factor", "the guides' planning factors", is_object},
+      {"size_tier", "the second guide's tiers of models by parameters", is_object},
+      {"role", "roles: priority, needs and ranked candidates", check_role},
+      {"role_set", "which roles are planned together", check_role_set},
+      {"quant_quality", "what quantizing costs: published divergence by quant", is_object},
+      {"capability", "public benchmark scores by model", is_object},
       {"tensor_type", "block layouts of tensor types", is_object},
       {"cpu", "processors: memory channels and speed", is_object},
       {"gpu", "GPUs: memory, bandwidth, compute, buffer alignment", check_gpu},

@@ -162,6 +162,13 @@ class Assembly {
     planned.required = role.required || pin != nullptr;
     planned.preference = role.preference;
     planned.cloud = role.cloud;
+    if (pin == nullptr && report_.budget.total < gibibytes(role.lowest_gib)) {
+      planned.unavailable_because =
+          fmt::format("left out below {}, as the guide does; --pin {}=MODEL asks for it",
+                      size_text(gibibytes(role.lowest_gib)), role.id);
+      report_.request.roles.push_back(std::move(planned));
+      return {};
+    }
     std::string last_error;
     for (const auto& candidate : candidates_of(role, pin)) {
       const auto& excluded = options_.excluded;
@@ -251,7 +258,7 @@ void mark_mocks(const GuideFactors& factors, PlanReport& report) {
   for (auto& role : report.plan.roles) {
     if (role.status != RoleStatus::dropped) continue;
     role.status = RoleStatus::mock;
-    role.reason = "the guide advises mock mode below " + size_text(factors.mock_below) + "; " + role.reason;
+    role.reason = "mocked: " + role.reason;
   }
   report.notes.push_back("Below " + size_text(factors.mock_below) +
                          " the guide advises mock mode or models of 0.5B to 1.5B; the roles placed here are "

@@ -73,6 +73,10 @@ Result<RoleDefinition> load_role(const Catalog& catalog, const std::string& id) 
   role.preference = *tier;
   role.required = flag(*entry, "required");
   role.cloud = flag(*entry, "cloud");
+  const double lowest_gib = number(*entry, "lowest_gib", 0);
+  if (lowest_gib < 0 || lowest_gib > highest_number)
+    return broken(*reference, "\"lowest_gib\" must be from 0 to 1000000");
+  role.lowest_gib = static_cast<std::int64_t>(lowest_gib);
   role.draft_for = text(*entry, "draft_for");
   if (entry->contains("needs") && (*entry)["needs"].is_array())
     for (const auto& need : (*entry)["needs"])

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -23,6 +24,8 @@ struct RoleDefinition {
   PlanTier preference = PlanTier::hot;
   bool required = false;
   bool cloud = false;
+  /// Machines with less memory leave the role out: the guide gives it none there.
+  std::int64_t lowest_gib = 0;
   std::string draft_for;  ///< The role whose model this one drafts for; usually empty.
   std::vector<std::string> needs;
   std::vector<RoleCandidate> candidates;
