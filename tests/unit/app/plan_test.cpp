@@ -138,7 +138,7 @@ TEST_CASE("Cloud roles cost no local memory") {
   CHECK(role_of(plan, "editor")["instance"].is_string());
 }
 
-TEST_CASE("--method guide computes the guide's own size, and says by how much it is off otherwise") {
+TEST_CASE("The guide method computes the guide's own size, and says by how much it is off otherwise") {
   World world;
   app::EstimateOptions options;
   options.params = ParamCount(32'000'000'000);
