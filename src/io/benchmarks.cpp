@@ -112,7 +112,7 @@ void read_all(const char* data, std::size_t size) {
   for (std::size_t at = 0; at + block <= size; at += block)
     for (std::size_t i = 0; i < sums; ++i)
       sum[i] ^= *reinterpret_cast<const Vector*>(data + at + i * sizeof(Vector));
-  for (const auto& part : sum) __asm__ volatile("" : : "x"(part));
+  for (const auto& part : sum) __asm__ volatile("" : : "m"(part));
 }
 
 void multiply_add(std::int64_t rounds) {

@@ -19,7 +19,11 @@ constexpr const char* cpu_root = "/sys/devices/system/cpu";
 Fact<std::vector<int>> online_cpus(const Surroundings& from) {
   const std::string path = fmt::format("{}/online", cpu_root);
   if (const auto text = read_trimmed(from.files, path))
-    if (auto cpus = parse_cpu_list(*text); cpus && !cpus->empty()) return reported(std::move(*cpus), path);
+    if (auto cpus = parse_cpu_list(*text); cpus && !cpus->empty()) {
+      // A list may name more CPUs than the machine has folders for.
+      auto described = intersection(*cpus, numbered_entries(from.files, cpu_root, "cpu"));
+      return reported(described.empty() ? std::move(*cpus) : std::move(described), path);
+    }
   if (const auto text = from.files.read_text("/proc/cpuinfo")) {
     std::set<int> cpus;
     for (const auto& processor : parse_cpuinfo(*text).processors) cpus.insert(processor.number);

@@ -96,6 +96,13 @@ TEST_CASE("offline CPUs, the first one among them, are not counted") {
   CHECK(cpu.physical_cores.value == 2);
 }
 
+TEST_CASE("a list of online CPUs beyond the machine's own adds none") {
+  TemporaryTree tree;
+  tree.add("/sys/devices/system/cpu/online", "0-140\n");
+  for (int cpu = 0; cpu < 8; ++cpu) add_core(tree, cpu, std::to_string(cpu), "0");
+  CHECK(tree.probe().cpu.logical_online.value == 8);
+}
+
 TEST_CASE("a package number of -1 is unknown") {
   TemporaryTree tree;
   tree.add("/sys/devices/system/cpu/online", "0\n");
