@@ -140,7 +140,16 @@ TensorId attend_latent(GraphContext& context, TensorId q, TensorId k, TensorId v
   const auto d = graph.at(keys).dimensions;
   const TensorId values = graph.view(keys, {graph.dimension(v, 0), d[1], d[2], d[3]},
                                      {graph.stride(keys, 1), graph.stride(keys, 2), graph.stride(keys, 3)});
-  return attend_over(context, q, keys, values, inputs.mask, options);
+  const TensorId mask = options.mask == no_tensor ? inputs.mask : options.mask;
+  return attend_over(context, q, keys, values, mask, options);
+}
+
+void store_in_cache(GraphBuilder& graph, TensorId rows, TensorId cache, TensorId indices) {
+  store_keys(graph, rows, cache, indices);
+}
+
+TensorId view_of_cache(GraphBuilder& graph, TensorId cache, std::int64_t length, std::int64_t heads) {
+  return cached_keys(graph, cache, length, heads);
 }
 
 TensorId attend(GraphContext& context, TensorId q, TensorId k, TensorId v, const Heads& heads,

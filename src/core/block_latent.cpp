@@ -1,4 +1,6 @@
 // Multi-head latent attention with absorbed projections: all heads share one compressed key per token.
+#include <algorithm>
+
 #include "llmsize/core/graph_blocks.hpp"
 
 namespace llmsize {
@@ -6,17 +8,86 @@ namespace {
 
 constexpr LinearExtras bare{false, false, false};
 
-/// Queries, [length, heads, tokens]; most models project them through a low rank.
-TensorId project_queries(GraphContext& context, TensorId x, std::int64_t length, std::int64_t heads) {
+/// Queries of all heads, one row per token; most models project them through a low rank.
+TensorId project_queries(GraphContext& context, TensorId x) {
   auto& graph = context.graph();
   TensorId q = x;
   if (context.has("attn_q_a")) {
     q = normalize(context, "attn_q_a_norm", linear(context, "attn_q_a", x, bare));
+    context.save("low_rank_queries", q);
     q = linear(context, "attn_q_b", q, bare);
   } else {
     q = linear(context, "attn_q", x, bare);
   }
-  return graph.reshape(graph.with_role(q, Role::query), {length, heads, graph.dimension(x, 1), 1});
+  return graph.with_role(q, Role::query);
+}
+
+/// Inputs of the sparse indexer's own cache, whose keys are always rotated.
+struct IndexerInputs {
+  TensorId indices, mask, rotation;
+};
+
+IndexerInputs indexer_inputs(GraphContext& context, const AttentionCache& cache, std::int64_t length) {
+  const std::int64_t streams = std::max<std::int64_t>(1, cache.streams);
+  return {context.input_once("indexer_k_idxs", tensor_type::i64, {context.tokens(), 1, 1, 1}),
+          // The fused operation reads F16, with or without flash attention.
+          context.input_once("indexer_mask", tensor_type::f16,
+                             {cache.cells, context.tokens() / streams, 1, streams}),
+          context.input_once("indexer_rotation", tensor_type::f32, {length, length, 1, 1})};
+}
+
+/// Writes the indexer's keys of this layer.
+void store_indexer_keys(GraphContext& context, TensorId x, const AttentionCache& cache) {
+  auto& graph = context.graph();
+  const std::int64_t length = cache.key_width;
+  const IndexerInputs inputs = indexer_inputs(context, cache, length);
+  TensorId k =
+      normalize(context, "indexer.k_norm", linear(context, "indexer.attn_k", x, bare), NormKind::layer);
+  k = graph.rope(graph.reshape(k, {length, 1, graph.dimension(x, 1), 1}), context.positions());
+  store_in_cache(graph, graph.mul_mat(inputs.rotation, k), context.key_cache(cache), inputs.indices);
+}
+
+/// Which cells each token attends to, [count, tokens, 1, streams].
+TensorId best_cells(GraphContext& context, TensorId x, const AttentionCache& cache) {
+  auto& graph = context.graph();
+  const auto& hyper = context.hyperparameters();
+  const std::int64_t length = cache.key_width, streams = std::max<std::int64_t>(1, cache.streams);
+  const std::int64_t heads = hyper.integer("attention.indexer.head_count").value_or(0);
+  const std::int64_t tokens = context.tokens(), per_stream = tokens / streams;
+  const IndexerInputs inputs = indexer_inputs(context, cache, length);
+  TensorId q = linear(context, "indexer.attn_q_b", context.saved("low_rank_queries"), bare);
+  q = graph.rope(graph.reshape(q, {length, heads, tokens, 1}), context.positions());
+  q = graph.mul_mat(inputs.rotation, q);
+  q = graph.view(q, {length, heads, per_stream, streams},
+                 {graph.stride(q, 1), graph.stride(q, 2), graph.stride(q, 3) / streams});
+  const TensorId k = view_of_cache(graph, context.key_cache(cache), length, 1);
+  TensorId weights = linear(context, "indexer.proj", x, bare);
+  const std::int64_t row = graph.stride(weights, 1);
+  weights = graph.scale(
+      graph.view(weights, {heads, per_stream, 1, streams}, {row, row * per_stream, row * per_stream}));
+  const TensorId scores = graph.node(Operation::lightning_indexer, tensor_type::f32,
+                                     {cache.cells, per_stream, 1, streams}, {q, k, weights, inputs.mask});
+  const std::int64_t most = hyper.integer("attention.indexer.top_k").value_or(cache.cells);
+  return graph.cont(graph.top_k(scores, std::min(most, cache.cells)));
+}
+
+/// The cache's mask with everything hidden but the chosen cells.
+TensorId sparse_mask(GraphContext& context, TensorId cells, TensorId mask) {
+  auto& graph = context.graph();
+  const auto m = graph.at(mask).dimensions;
+  const auto c = graph.at(cells).dimensions;
+  const TensorId hidden = graph.fill(mask);
+  const TensorId single =
+      graph.view(hidden, {1, m[0], m[1], m[3]},
+                 {graph.stride(hidden, 0), graph.stride(hidden, 1), graph.stride(hidden, 2)});
+  const TensorId ids =
+      graph.view(cells, {c[0], c[1], c[3], 1},
+                 {graph.stride(cells, 1), graph.stride(cells, 2), graph.stride(cells, 3) * c[3]});
+  const TensorId zeros = graph.fill(graph.input("zeros", tensor_type::f32, {1, c[0], c[1], c[3]}));
+  const TensorId shown = graph.set_rows(single, zeros, ids);
+  const TensorId whole = graph.view(shown, {m[0], m[1], 1, m[3]},
+                                    {graph.stride(shown, 2), graph.stride(shown, 3), graph.stride(shown, 3)});
+  return graph.add(whole, mask);
 }
 
 void build_latent_attention(GraphContext& context, const GraphStep& step) {
@@ -27,9 +98,13 @@ void build_latent_attention(GraphContext& context, const GraphStep& step) {
   const std::int64_t length = hyper.integer("attention.key_length_mla").value_or(0);
   const std::int64_t rotary = hyper.integer("rope.dimension_count").value_or(0);
   const std::int64_t latent = hyper.integer("attention.kv_lora_rank").value_or(0);
-  const TensorId q = project_queries(context, x, length, heads);
+  const auto* indexer = context.attention_cache(context.layer(), AttentionCache::Kind::indexer);
+  if (step.has("indexer") && indexer != nullptr) store_indexer_keys(context, x, *indexer);
+  TensorId q = project_queries(context, x);
+  if (!step.has("indexer")) q = graph.reshape(q, {length, heads, tokens, 1});
+  const std::int64_t element = graph.at(q).type.layout().bytes;
   const auto part_of_q = [&](std::int64_t width) {
-    return graph.view_3d(q, width, heads, tokens, graph.stride(q, 1), graph.stride(q, 2));
+    return graph.view_3d(q, width, heads, tokens, length * element, length * heads * element);
   };
   const TensorId compressed = graph.with_role(linear(context, "attn_kv_a_mqa", x, bare), Role::key);
   const std::int64_t row = graph.stride(compressed, 1);
@@ -47,13 +122,19 @@ void build_latent_attention(GraphContext& context, const GraphStep& step) {
     queries = graph.mul(queries, context.attention_scale());
   AttendOptions options;
   options.latent_values = context.weight("attn_v_b");
+  const auto* cache = context.attention_cache(context.layer());
+  if (step.has("indexer") && cache != nullptr) {
+    if (indexer != nullptr) context.save("best_cells", best_cells(context, x, *indexer));
+    options.mask =
+        sparse_mask(context, context.saved("best_cells"), context.attention_inputs(*cache, {}).mask);
+  }
   const TensorId attended = attend_latent(context, queries, keys, values, options);
   context.set_current(
       graph.with_role(linear(context, "attn_output", attended, {true, !step.has("unbiased_output"), false}),
                       Role::projected));
 }
 
-constexpr std::string_view latent_flags[] = {"temperature", "unbiased_output"};
+constexpr std::string_view latent_flags[] = {"temperature", "unbiased_output", "indexer"};
 constexpr GraphBlock blocks[] = {{"latent_attention", build_latent_attention, latent_flags, 0}};
 
 }  // namespace

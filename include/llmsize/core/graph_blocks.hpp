@@ -55,6 +55,7 @@ struct AttendOptions {
   bool keys_first = false;          ///< Expand q, k, v instead of q, v, k.
   int cache_layer = -1;             ///< Whose cache is read; -1: this layer's.
   bool store = true;
+  TensorId mask = no_tensor;           ///< Instead of the cache's own mask.
   TensorId latent_values = no_tensor;  ///< Expands attended latents to each head's values (MLA).
 };
 TensorId attend(GraphContext& context, TensorId q, TensorId k, TensorId v, const Heads& heads,
@@ -63,6 +64,10 @@ TensorId attend(GraphContext& context, TensorId q, TensorId k, TensorId v, const
 /// [latent + rotary, heads, tokens], v is [latent, 1, tokens].
 TensorId attend_latent(GraphContext& context, TensorId q, TensorId k, TensorId v,
                        const AttendOptions& options);
+/// Writes rows of keys, [length, heads, tokens], to a cache.
+void store_in_cache(GraphBuilder& graph, TensorId rows, TensorId cache, TensorId indices);
+/// The keys of a cache, [length, heads, cells, streams].
+TensorId view_of_cache(GraphBuilder& graph, TensorId cache, std::int64_t length, std::int64_t heads);
 /// Fused or separate projections to [length, heads, tokens] each.
 struct Projected {
   TensorId q, k, v;
