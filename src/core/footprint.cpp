@@ -16,8 +16,8 @@ namespace {
 // Vocabulary, its hash tables and the like: 26 MiB were measured at 128k tokens (docs/METHOD.md, "Totals and
 // verdicts"). The process itself, its libraries, threads and graph metadata come on top.
 constexpr std::int64_t bytes_per_vocabulary_token = 208;
-constexpr Bytes process_size = mebibytes(24);
-constexpr Bytes process_size_low = mebibytes(8);
+constexpr Bytes process_size = mebibytes(8);
+constexpr Bytes process_size_low = mebibytes(4);
 constexpr Bytes process_size_high = mebibytes(64);
 // The engine maps per-layer embeddings of more than this even when asked not to map (llama.cpp v0.5.0).
 constexpr Bytes lazily_read_from = gibibytes(4);
@@ -47,16 +47,24 @@ Bytes always_mapped(const Model& model) {
   return table != nullptr && table->size() > lazily_read_from ? buffer_size(*table) : Bytes(0);
 }
 
-/// Each loaded tensor once: two buffers over the same mapping share its pages.
-Bytes mapped_once(const Model& model) {
-  Bytes sum;
-  for (const auto& tensor : model.tensors)
-    if (copies_in_engine(model, tensor) > 0) sum += buffer_size(tensor);
-  return sum;
+/// Each loaded tensor once: two buffers over the same mapping share its pages. The engine unmaps the file
+/// before the first and after the last tensor that it uses in place, and keeps what lies between, repacked or
+/// not.
+Bytes mapped_once(const Model& model, const std::vector<bool>& replaced) {
+  Bytes sum, up_to_last_used;
+  for (std::size_t index = 0; index < model.tensors.size(); ++index) {
+    const auto& tensor = model.tensors[index];
+    if (copies_in_engine(model, tensor) == 0) continue;
+    const bool used = index >= replaced.size() || !replaced[index];
+    if (!used && up_to_last_used == Bytes(0)) continue;
+    sum += buffer_size(tensor);
+    if (used) up_to_last_used = sum;
+  }
+  return up_to_last_used;
 }
 
 WeightResidency weight_residency(const Model& model, const Repacking& repacked, LoadMode mode) {
-  if (mode != LoadMode::none) return {mapped_once(model), repacked.copies};
+  if (mode != LoadMode::none) return {mapped_once(model, repacked.replaced), repacked.copies};
   const Bytes mapped = always_mapped(model);
   return {mapped, engine_weights_size(model) - mapped - repacked.originals + repacked.copies};
 }

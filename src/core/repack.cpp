@@ -91,7 +91,9 @@ Repacking repacking(const Model& model, const std::vector<std::string>& isa) {
     if (has_all(isa, unit.flags)) present.push_back(&unit);
   const bool tied = model.find_tensor("output.weight") == nullptr;
 
-  for (const auto& tensor : model.tensors) {
+  result.replaced.assign(model.tensors.size(), false);
+  for (std::size_t index = 0; index < model.tensors.size(); ++index) {
+    const auto& tensor = model.tensors[index];
     const bool as_output = tied && tensor.name == "token_embd.weight";
     if (is_lookup_table(tensor.name) && !as_output) continue;
     if (copies_in_engine(model, tensor) == 0) continue;
@@ -100,6 +102,7 @@ Repacking repacking(const Model& model, const std::vector<std::string>& isa) {
       if (!size) continue;
       result.copies += *size;
       if (!as_output) result.originals += buffer_size(tensor);
+      result.replaced[index] = !as_output;
       if (result.unit.empty()) result.unit = std::string(unit->name);
       break;
     }

@@ -9,9 +9,10 @@ namespace llmsize {
 
 /// Which of a model's weights the engine keeps in another layout for the processor's vector unit.
 struct Repacking {
-  Bytes copies;      ///< Size of the copies.
-  Bytes originals;   ///< Size of the weights they replace; a tied output replaces none.
-  std::string unit;  ///< "AVX2", "AMX" …; empty where nothing is repacked.
+  Bytes copies;                ///< Size of the copies.
+  Bytes originals;             ///< Size of the weights they replace; a tied output replaces none.
+  std::vector<bool> replaced;  ///< For each of the model's tensors: only the copy is used.
+  std::string unit;            ///< "AVX2", "AMX" …; empty where nothing is repacked.
 };
 
 /// Applies the engine's rules for the instruction sets `isa` (the kernel's flag names). Sources: llama.cpp
