@@ -95,6 +95,7 @@ const std::vector<CatalogKind>& catalog_kinds() {
       {"role_set", "which roles are planned together", check_role_set},
       {"quant_quality", "what quantizing costs: published divergence by quant", is_object},
       {"capability", "public benchmark scores by model", is_object},
+      {"config_keys", "what the keys of a Hugging Face config.json mean", is_object},
       {"tensor_type", "block layouts of tensor types", is_object},
       {"cpu", "processors: memory channels and speed", is_object},
       {"gpu", "GPUs: memory, bandwidth, compute, buffer alignment", check_gpu},

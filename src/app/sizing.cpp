@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "llmsize/app/config_model.hpp"
 #include "llmsize/catalog/architectures.hpp"
 #include "llmsize/catalog/file_types.hpp"
 #include "llmsize/catalog/model_names.hpp"
@@ -94,6 +95,7 @@ Result<Architecture> architecture_of(const Services& services, const Model& mode
 }  // namespace
 
 Result<Model> find_model(const Services& services, const std::string& name, std::string& quant) {
+  if (names_config(services, name)) return load_config_model(services, name);
   if (looks_like_path(services, name)) return read_gguf(services.files, name, services.types);
   const auto named = catalog::find_model(services.catalog, name);
   if (!named) return tl::unexpected(named.error());

@@ -1,5 +1,7 @@
 #include "llmsize/catalog/architectures.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -20,18 +22,40 @@ Error at(const EntryReference& entry, const char* section, const Error& error) {
           error.hint.empty() ? "Run llmsize catalog validate." : error.hint};
 }
 
-/// {"architectures": [...], "keys": {config.json key: hyperparameter}, "defaults": {hyperparameter: value}}.
+/// {"keys": {config.json key: hyperparameter or several}, "derive": {hyperparameter: expression}}.
+Result<ConfigRule> read_config_rule(const nlohmann::json& section) {
+  ConfigRule rule;
+  if (const auto keys = section.find("keys"); keys != section.end()) {
+    if (!keys->is_object()) return fail(ErrorCode::malformed, "\"keys\" must be an object");
+    for (const auto& [from, to] : keys->items()) {
+      const auto targets = to.is_array() ? to : nlohmann::json::array({to});
+      for (const auto& target : targets) {
+        if (!target.is_string())
+          return fail(ErrorCode::malformed, "\"keys\" must map to a text or a list of texts");
+        rule.keys[from].push_back(target.get<std::string>());
+      }
+    }
+  }
+  if (const auto derived = section.find("derive"); derived != section.end()) {
+    if (!derived->is_object()) return fail(ErrorCode::malformed, "\"derive\" must be an object");
+    for (const auto& [key, text] : derived->items()) {
+      auto expression = Expression::parse(text.is_string() ? text.get<std::string>() : std::string());
+      if (!expression) return tl::unexpected(expression.error());
+      rule.derived.emplace_back(key, *std::move(expression));
+    }
+  }
+  return rule;
+}
+
+/// The "config" section: {"architectures": [...], "keys": …, "derive": …, "defaults": {hyperparameter:
+/// value}}.
 Result<void> read_config(const nlohmann::json& section, Architecture& architecture) {
   if (const auto names = section.find("architectures"); names != section.end() && names->is_array())
     for (const auto& name : *names)
       if (name.is_string()) architecture.config_architectures.push_back(name.get<std::string>());
-  if (const auto keys = section.find("keys"); keys != section.end()) {
-    if (!keys->is_object()) return fail(ErrorCode::malformed, "\"keys\" must be an object");
-    for (const auto& [from, to] : keys->items()) {
-      if (!to.is_string()) return fail(ErrorCode::malformed, "\"keys\" must map texts to texts");
-      architecture.config_keys.insert_or_assign(from, to.get<std::string>());
-    }
-  }
+  auto rule = read_config_rule(section);
+  if (!rule) return tl::unexpected(rule.error());
+  architecture.config = *std::move(rule);
   if (const auto defaults = section.find("defaults"); defaults != section.end()) {
     auto values = read_hyperparameters(*defaults);
     if (!values) return tl::unexpected(values.error());
@@ -97,6 +121,39 @@ Result<Architecture> load_architecture(const Catalog& catalog, std::string_view 
     architecture.tensors.push_back(*std::move(tensor));
   }
   return architecture;
+}
+
+Result<ConfigRule> load_config_keys(const Catalog& catalog) {
+  ConfigRule all;
+  for (const auto& reference : catalog.list("config_keys")) {
+    const auto entry = catalog.parse(reference);
+    if (!entry) return tl::unexpected(entry.error());
+    auto rule = read_config_rule(*entry);
+    if (!rule) return tl::unexpected(at(reference, "keys", rule.error()));
+    for (auto& [from, targets] : rule->keys) all.keys.insert_or_assign(from, std::move(targets));
+    for (auto& derived : rule->derived) all.derived.push_back(std::move(derived));
+  }
+  return all;
+}
+
+Result<Architecture> load_architecture_of_class(const Catalog& catalog,
+                                                const std::vector<std::string>& class_names) {
+  for (const auto& name : class_names) {
+    const auto quoted = fmt::format("\"{}\"", name);
+    for (const auto& reference : catalog.list("architecture")) {
+      // Only entries that have the name in their text can list it, so only those are parsed.
+      if (reference.text.find(quoted) == std::string_view::npos) continue;
+      auto architecture = load_architecture(catalog, reference.id);
+      if (!architecture) return architecture;
+      const auto& listed = architecture->config_architectures;
+      if (std::find(listed.begin(), listed.end(), name) != listed.end()) return architecture;
+    }
+  }
+  return fail(ErrorCode::unsupported,
+              class_names.empty()
+                  ? std::string("the config.json names no class under \"architectures\"")
+                  : fmt::format("no architecture of the catalog stands for {}", class_names.front()),
+              "Name a GGUF file of the model, or size it by --params.");
 }
 
 }  // namespace llmsize::catalog

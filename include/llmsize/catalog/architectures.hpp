@@ -1,5 +1,7 @@
 #pragma once
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "llmsize/catalog/catalog.hpp"
 #include "llmsize/core/architecture.hpp"
@@ -9,5 +11,13 @@ namespace llmsize::catalog {
 /// The architecture that GGUF files name `id` in general.architecture.
 /// Errors: not_found for one the catalog does not have; malformed with file, JSON pointer and remedy.
 Result<Architecture> load_architecture(const Catalog& catalog, std::string_view id);
+
+/// The table of config.json keys that all architectures share (data/config_keys.json).
+Result<ConfigRule> load_config_keys(const Catalog& catalog);
+
+/// The architecture that a config.json's class name ("Qwen3ForCausalLM") belongs to.
+/// Errors: unsupported where no architecture of the catalog lists it.
+Result<Architecture> load_architecture_of_class(const Catalog& catalog,
+                                                const std::vector<std::string>& class_names);
 
 }  // namespace llmsize::catalog
