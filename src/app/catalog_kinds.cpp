@@ -22,7 +22,8 @@ Result<void> is_object(const Services& services, const catalog::EntryReference& 
 
 Result<void> check_model(const Services& services, const catalog::EntryReference& entry) {
   const auto model = catalog::load_model(services.catalog, entry);
-  if (!model) return tl::unexpected(model.error());
+  // A model of which the public sources do not say everything is a well-formed entry that cannot be sized.
+  if (!model && model.error().code != ErrorCode::unsupported) return tl::unexpected(model.error());
   return {};
 }
 
