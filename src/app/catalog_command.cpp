@@ -7,6 +7,7 @@
 
 #include "llmsize/app/catalog_folders.hpp"
 #include "llmsize/app/catalog_kinds.hpp"
+#include "llmsize/app/guide_report.hpp"
 #include "llmsize/catalog/model_entry.hpp"
 #include "llmsize/core/text.hpp"
 #include "llmsize/gguf/reader.hpp"
@@ -101,6 +102,7 @@ Result<Outcome> show_entry(const Services& services, const CatalogOptions& optio
   if (options.words.size() < 2 || options.words.size() > 3)
     return fail(ErrorCode::usage, "show needs an id",
                 "For example: llmsize catalog show qwen2.5-7b-instruct.");
+  if (options.words.size() == 2 && options.words[1] == "guide") return show_guide(services, options.json);
   const auto reference = find_anywhere(services, options.words);
   if (!reference) return tl::unexpected(reference.error());
   const auto value = services.catalog.parse(*reference);
