@@ -1,5 +1,7 @@
 #include "llmsize/core/footprint.hpp"
 
+#include <utility>
+
 #include <catch2/catch.hpp>
 
 #include "llmsize/core/architecture.hpp"
@@ -103,8 +105,9 @@ TEST_CASE("AMX takes two-dimensional weights and leaves the experts to AVX-512")
   CHECK(repacked.copies == Bytes(148 * blocks) * (2048 + 4096) + Bytes(144 * blocks) * (4 * 512));
 }
 
-TEST_CASE("Under mmap both copies stay; without it the copies replace their originals") {
-  const auto model = small_model(q4_0);
+TEST_CASE("Under mmap both copies stay and without it the copies replace their originals") {
+  auto model = small_model(q4_0);
+  std::swap(model.tensors[2], model.tensors[3]);  // The file ends with a weight that is not repacked.
   const Bytes weights = engine_weights_size(model);
   const auto repacked = repacking(model, {"avx2"});
   const auto mapped = sized(model, residency(LoadMode::mmap));
@@ -120,6 +123,23 @@ TEST_CASE("Under mmap both copies stay; without it the copies replace their orig
   const auto locked = sized(model, residency(LoadMode::mlock));
   CHECK(locked.total == mapped.total);
   CHECK(locked.locked);
+}
+
+// Seen in a load by the engine's prebuilt library: tests/engine, docs/METHOD.md "Against the real engine".
+TEST_CASE("Repacked weights at either end of a mapped file are unmapped") {
+  const auto model = small_model(q4_0, false);
+  constexpr std::int64_t blocks = 2048 / 32;
+  const auto embedding = Bytes(18 * blocks) * 4096;
+  const auto attention = Bytes(18 * blocks) * 2048;
+  const auto norm = Bytes(4 * 2048);
+  CHECK(sized(model, residency(LoadMode::mmap)).file_backed == embedding + attention + norm);
+
+  auto first = model;
+  std::swap(first.tensors[0], first.tensors[1]);
+  CHECK(sized(first, residency(LoadMode::mmap)).file_backed == embedding + norm);
+  auto plain = residency(LoadMode::mmap);
+  plain.repack = false;
+  CHECK(sized(model, plain).file_backed == engine_weights_size(model));
 }
 
 TEST_CASE("Totals are the sums of their parts, and the prompt cache counts in high only") {
