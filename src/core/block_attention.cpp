@@ -251,10 +251,6 @@ Projected project_qkv(GraphContext& context, TensorId x, const Heads& heads, con
           keys_are_values ? keys : project_one(context, v, x, step, clamped)};
 }
 
-namespace {
-
-/// Multiplies the heads' results with a gate computed from the layer's input, element by element or one
-/// factor per head, as the gate's width says.
 TensorId gate_heads(GraphContext& context, TensorId attended, TensorId x, const Heads& heads) {
   auto& graph = context.graph();
   const TensorId gate = graph.unary(graph.mul_mat(context.weight("attn_gate"), x));
@@ -264,6 +260,8 @@ TensorId gate_heads(GraphContext& context, TensorId attended, TensorId x, const 
   const TensorId gated = graph.mul(by_head, graph.reshape(gate, {1, heads.count, tokens, 1}));
   return graph.reshape(gated, graph.at(attended).dimensions);
 }
+
+namespace {
 
 bool uses_rope(const GraphContext& context, const GraphStep& step) {
   const auto when = step.value("rope", "always");

@@ -90,14 +90,29 @@ TensorId sparse_mask(GraphContext& context, TensorId cells, TensorId mask) {
   return graph.add(whole, mask);
 }
 
+/// Widths of latent attention, which sliding layers may have of their own, so the weights say them.
+struct LatentWidths {
+  std::int64_t latent = 0;  ///< The compressed part of a key.
+  std::int64_t rotary = 0;  ///< The part that rotates.
+  std::int64_t query = 0;   ///< One head's query before absorption.
+};
+
+LatentWidths latent_widths(GraphContext& context) {
+  auto& graph = context.graph();
+  const std::int64_t heads = std::max<std::int64_t>(1, context.heads().count);
+  LatentWidths widths;
+  widths.latent = graph.dimension(context.weight("attn_kv_a_norm"), 0);
+  widths.rotary = graph.dimension(context.weight("attn_kv_a_mqa"), 1) - widths.latent;
+  widths.query = graph.dimension(context.weight(context.has("attn_q_a") ? "attn_q_b" : "attn_q"), 1) / heads;
+  return widths;
+}
+
 void build_latent_attention(GraphContext& context, const GraphStep& step) {
   auto& graph = context.graph();
   const auto& hyper = context.hyperparameters();
   const TensorId x = context.current();
   const std::int64_t heads = context.heads().count, tokens = graph.dimension(x, 1);
-  const std::int64_t length = hyper.integer("attention.key_length_mla").value_or(0);
-  const std::int64_t rotary = hyper.integer("rope.dimension_count").value_or(0);
-  const std::int64_t latent = hyper.integer("attention.kv_lora_rank").value_or(0);
+  const auto [latent, rotary, length] = latent_widths(context);
   const auto* indexer = context.attention_cache(context.layer(), AttentionCache::Kind::indexer);
   if (step.has("indexer") && indexer != nullptr) store_indexer_keys(context, x, *indexer);
   TensorId q = project_queries(context, x);
@@ -109,8 +124,9 @@ void build_latent_attention(GraphContext& context, const GraphStep& step) {
   const TensorId compressed = graph.with_role(linear(context, "attn_kv_a_mqa", x, bare), Role::key);
   const std::int64_t row = graph.stride(compressed, 1);
   const TensorId q_rotary = graph.rope(part_of_q(rotary), context.positions(), context.rope_factors());
-  const TensorId k_rotary = graph.rope(graph.view_3d(compressed, rotary, 1, tokens, row, row),
-                                       context.positions(), context.rope_factors());
+  TensorId k_rotary = graph.view_3d(compressed, rotary, 1, tokens, row, row);
+  if (step.has("key_norm")) k_rotary = normalize(context, "attn_k_norm", k_rotary);
+  k_rotary = graph.rope(k_rotary, context.positions(), context.rope_factors());
   const TensorId latents =
       normalize(context, "attn_kv_a_norm", graph.view_2d(compressed, latent, tokens, row));
   const TensorId absorbed =
@@ -123,19 +139,60 @@ void build_latent_attention(GraphContext& context, const GraphStep& step) {
   AttendOptions options;
   options.latent_values = context.weight("attn_v_b");
   const auto* cache = context.attention_cache(context.layer());
-  if (step.has("indexer") && cache != nullptr) {
+  // Layers without an indexer attend to the cells that the last one chose, unless they have a window.
+  if (step.has("indexer") && cache != nullptr && !context.is_sliding()) {
     if (indexer != nullptr) context.save("best_cells", best_cells(context, x, *indexer));
     options.mask =
         sparse_mask(context, context.saved("best_cells"), context.attention_inputs(*cache, {}).mask);
   }
-  const TensorId attended = attend_latent(context, queries, keys, values, options);
+  TensorId attended = attend_latent(context, queries, keys, values, options);
+  if (step.has("gate")) {
+    const std::int64_t value_length = graph.dimension(attended, 0) / std::max<std::int64_t>(1, heads);
+    attended = gate_heads(context, attended, x, {heads, 1, length, value_length});
+  }
   context.set_current(
       graph.with_role(linear(context, "attn_output", attended, {true, !step.has("unbiased_output"), false}),
                       Role::projected));
 }
 
-constexpr std::string_view latent_flags[] = {"temperature", "unbiased_output", "indexer"};
-constexpr GraphBlock blocks[] = {{"latent_attention", build_latent_attention, latent_flags, 0}};
+/// The same mathematics with keys and values written out per head, as in the usual cache (MiniCPM3).
+void build_expanded_latent_attention(GraphContext& context, const GraphStep& step) {
+  auto& graph = context.graph();
+  const TensorId x = context.current();
+  Heads heads = context.heads();
+  heads.kv_count = heads.count;
+  const std::int64_t tokens = graph.dimension(x, 1);
+  const auto [latent, rotary, length] = latent_widths(context);
+  const std::int64_t fixed = length - rotary;  // Elements of a key that do not rotate.
+  const TensorId factors = context.rope_factors();
+  // The engine rotates the end of each query in one piece.
+  TensorId q = graph.reshape(project_queries(context, x), {length, heads.count, tokens, 1});
+  q = graph.rope(q, context.positions(), factors);
+  const TensorId compressed = graph.with_role(linear(context, "attn_kv_a_mqa", x, bare), Role::key);
+  const std::int64_t row = graph.stride(compressed, 1);
+  const TensorId latents =
+      normalize(context, "attn_kv_a_norm", graph.view_2d(compressed, latent, tokens, row));
+  const TensorId expanded = linear(context, "attn_kv_b", latents, bare);
+  const std::int64_t head = saturating_multiply(graph.stride(expanded, 0), fixed + heads.value_length);
+  const auto part = [&](std::int64_t width) {
+    return graph.view_3d(expanded, width, heads.count, tokens, head, graph.stride(expanded, 1));
+  };
+  const TensorId v = graph.cont(part(heads.value_length));
+  const TensorId k_rotary =
+      graph.rope(graph.view_3d(compressed, rotary, 1, tokens, row, row), context.positions(), factors);
+  const TensorId k = graph.concat(part(fixed), graph.repeat(k_rotary, {rotary, heads.count, tokens, 1}), 0);
+  const TensorId attended = attend(context, q, k, v, heads, {});
+  context.set_current(
+      graph.with_role(linear(context, "attn_output", attended, {true, !step.has("unbiased_output"), false}),
+                      Role::projected));
+}
+
+constexpr std::string_view latent_flags[] = {"temperature", "unbiased_output", "indexer", "key_norm", "gate"};
+constexpr std::string_view expanded_flags[] = {"unbiased_output"};
+constexpr GraphBlock blocks[] = {
+    {"latent_attention", build_latent_attention, latent_flags, 0},
+    {"expanded_latent_attention", build_expanded_latent_attention, expanded_flags, 0},
+};
 
 }  // namespace
 

@@ -64,6 +64,9 @@ TensorId attend(GraphContext& context, TensorId q, TensorId k, TensorId v, const
 /// [latent + rotary, heads, tokens], v is [latent, 1, tokens].
 TensorId attend_latent(GraphContext& context, TensorId q, TensorId k, TensorId v,
                        const AttendOptions& options);
+/// Multiplies the heads' results with a gate computed from the layer's input, element by element or one
+/// factor per head, as the gate's width says.
+TensorId gate_heads(GraphContext& context, TensorId attended, TensorId x, const Heads& heads);
 /// Writes rows of keys, [length, heads, tokens], to a cache.
 void store_in_cache(GraphBuilder& graph, TensorId rows, TensorId cache, TensorId indices);
 /// The keys of a cache, [length, heads, cells, streams].
