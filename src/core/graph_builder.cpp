@@ -246,6 +246,10 @@ TensorId GraphBuilder::cast(TensorId a, TensorType type) {
   return id;
 }
 
+TensorId GraphBuilder::scale_in_place(TensorId a) {
+  return show(Operation::scale, a, at(a).dimensions, at(a).strides, {a});
+}
+
 TensorId GraphBuilder::cpy(TensorId a, TensorId b) {
   if (!require(elements(a) == elements(b), "CPY", a, b)) return b;
   return show(Operation::cpy, b, at(b).dimensions, at(b).strides, {a, b});

@@ -29,6 +29,8 @@ std::span<const GraphBlock> attention_blocks();
 std::span<const GraphBlock> feed_forward_blocks();
 std::span<const GraphBlock> expert_blocks();
 std::span<const GraphBlock> latent_blocks();
+std::span<const GraphBlock> mamba_blocks();
+std::span<const GraphBlock> linear_attention_blocks();
 std::span<const GraphBlock> per_layer_blocks();
 std::span<const GraphBlock> hierarchical_blocks();
 std::span<const GraphBlock> altup_blocks();

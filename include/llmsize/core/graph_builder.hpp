@@ -40,6 +40,8 @@ class GraphBuilder {
   TensorId div(TensorId a, TensorId b);
   TensorId add_id(TensorId a, TensorId b, TensorId ids);
   TensorId scale(TensorId a) { return same_shape(Operation::scale, a); }
+  /// Scales where `a` lies; the result shows a's place.
+  TensorId scale_in_place(TensorId a);
   TensorId clamp(TensorId a) { return same_shape(Operation::clamp, a); }
   /// Any function of one element: silu, gelu, relu, sigmoid, tanh, exp, …
   TensorId unary(TensorId a) { return same_shape(Operation::unary, a); }

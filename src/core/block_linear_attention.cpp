@@ -1,0 +1,187 @@
+// Layers that keep a state instead of keys and values: short convolutions and gated delta rules.
+#include "llmsize/core/graph_blocks.hpp"
+#include "llmsize/core/recurrent_memory.hpp"
+
+namespace llmsize {
+namespace {
+
+/// LFM2's operator: gates before and after a convolution over a few tokens.
+void build_short_convolution(GraphContext& context, const GraphStep&) {
+  auto& graph = context.graph();
+  const auto [sequences, tokens] = sequence_layout(context);
+  const std::int64_t width = graph.dimension(context.current(), 0);
+  RecurrentMemory memory(context, RecurrentMemory::Part::shift);
+  const TensorId rows = memory.load();
+  const TensorId window = graph.reshape(rows, {memory.width() / width, width, sequences, 1});
+  const TensorId in =
+      linear(context, "shortconv.in_proj", graph.reshape(context.current(), {width, tokens, sequences, 1}));
+  const auto third = [&] {
+    return graph.view_3d(in, width, tokens, sequences, graph.stride(in, 1), graph.stride(in, 2));
+  };
+  const TensorId before = third();
+  const TensorId after = third();
+  const TensorId gated = graph.mul(before, third());
+  const TensorId input = convolution_input(context, memory, window, gated);
+  const TensorId convolved = graph.node(Operation::ssm_conv, tensor_type::f32, {width, tokens, sequences, 1},
+                                        {input, context.weight("shortconv.conv")});
+  const TensorId out = linear(context, "shortconv.out_proj", graph.mul(after, convolved));
+  context.set_current(graph.reshape(out, {graph.dimension(out, 0), context.tokens(), 1, 1}));
+}
+
+/// Sizes of a gated delta rule, from the "ssm" hyperparameters.
+struct DeltaSizes {
+  std::int64_t convolution = 2;
+  std::int64_t inner = 1;  ///< Width of all value heads.
+  std::int64_t key_length = 1;
+  std::int64_t key_heads = 1;
+  std::int64_t value_heads = 1;
+
+  [[nodiscard]] std::int64_t value_length() const { return inner / value_heads; }
+};
+
+DeltaSizes delta_sizes(GraphContext& context) {
+  const auto& h = context.hyperparameters();
+  const DeltaSizes sizes{h.integer("ssm.conv_kernel").value_or(0), h.integer("ssm.inner_size").value_or(0),
+                         h.integer("ssm.state_size").value_or(0), h.integer("ssm.group_count").value_or(0),
+                         h.integer("ssm.time_step_rank").value_or(0)};
+  if (sizes.convolution > 1 && sizes.inner > 0 && sizes.key_length > 0 && sizes.key_heads > 0 &&
+      sizes.value_heads > 0 && sizes.inner % sizes.value_heads == 0)
+    return sizes;
+  context.graph().refuse(
+      ErrorCode::malformed, "the \"ssm\" sizes are missing or contradict each other",
+      "The header must state ssm.conv_kernel, inner_size, state_size, group_count and time_step_rank.");
+  return {};
+}
+
+/// What the delta rule reads, each [.., heads, tokens per sequence, sequences].
+struct DeltaOperands {
+  TensorId q, k, v, decay, beta, state;
+};
+
+/// The engine's L2 norm of q and k: the mean square over the width, scaled.
+TensorId unit_rows(GraphBuilder& graph, TensorId x) {
+  return graph.scale(graph.rms_norm(x));
+}
+
+/// Runs the rule, stores the new state, and shows the output: [value length, value heads, tokens, sequences].
+TensorId run_delta_rule(GraphContext& context, RecurrentMemory& memory, const DeltaOperands& o) {
+  auto& graph = context.graph();
+  const auto [sequences, tokens] = sequence_layout(context);
+  const std::int64_t length = graph.dimension(o.v, 0);
+  const std::int64_t heads = graph.dimension(o.v, 1);
+  const std::int64_t width = length * heads;
+  const TensorId result = graph.node(Operation::gated_delta_net, tensor_type::f32,
+                                     {width, tokens * sequences + length * sequences, 1, 1},
+                                     {o.q, o.k, o.v, o.decay, o.beta, o.state});
+  const std::int64_t element = graph.stride(result, 0);
+  memory.store(graph.view(result, {length, length, heads, sequences},
+                          {length * element, length * length * element, length * width * element}));
+  return graph.view(result, {length, heads, tokens, sequences},
+                    {length * element, width * element, width * tokens * element});
+}
+
+TensorId linear_by_head(GraphContext& context, std::string_view name, TensorId x, Dimensions dimensions) {
+  return context.graph().reshape(linear(context, name, x), dimensions);
+}
+
+/// Step sizes and write strengths, [value heads, tokens, sequences] and [1, value heads, tokens, sequences].
+struct StepAndBeta {
+  TensorId step, beta;
+};
+
+/// Both in one projection, grouped by key head (Qwen3-Next), or in one each.
+StepAndBeta project_step_and_beta(GraphContext& context, TensorId x, const DeltaSizes& sizes) {
+  auto& graph = context.graph();
+  const auto [sequences, tokens] = sequence_layout(context);
+  const Dimensions by_token{sizes.value_heads, tokens, sequences, 1};
+  const Dimensions by_head{1, sizes.value_heads, tokens, sequences};
+  if (!context.has("ssm_ba")) {
+    const TensorId step = linear_by_head(context, "ssm_alpha", x, by_token);
+    return {step, linear_by_head(context, "ssm_beta", x, by_head)};
+  }
+  const std::int64_t group = sizes.value_heads / sizes.key_heads;
+  const TensorId both = linear_by_head(context, "ssm_ba", x, {2 * group, sizes.key_heads, tokens, sequences});
+  const auto half = [&] {
+    return graph.view(both, {group, sizes.key_heads, tokens, sequences},
+                      {graph.stride(both, 1), graph.stride(both, 2), graph.stride(both, 3)});
+  };
+  const TensorId step = graph.cont(half(), by_token);
+  return {step, graph.cont(half(), by_head)};
+}
+
+/// Qwen's gated delta net, with query, key and value in one projection.
+void build_gated_delta_net(GraphContext& context, const GraphStep&) {
+  auto& graph = context.graph();
+  const DeltaSizes sizes = delta_sizes(context);
+  const auto [sequences, tokens] = sequence_layout(context);
+  const TensorId x = context.current();
+  graph.expand(x);
+  const std::int64_t channels = sizes.inner + 2 * sizes.key_heads * sizes.key_length;
+  RecurrentMemory shift(context, RecurrentMemory::Part::shift);
+  const TensorId window = graph.reshape(shift.load(), {sizes.convolution - 1, channels, sequences, 1});
+  const TensorId mixed = linear_by_head(context, "attn_qkv", x, {channels, tokens, sequences, 1});
+  const TensorId input = convolution_input(context, shift, window, mixed);
+  RecurrentMemory memory(context, RecurrentMemory::Part::state);
+  const TensorId states = memory.load();
+  const TensorId convolved =
+      graph.unary(graph.node(Operation::ssm_conv, tensor_type::f32, {channels, tokens, sequences, 1},
+                             {input, context.weight("ssm_conv1d")}));
+  const auto heads_of = [&](std::int64_t length, std::int64_t heads) {
+    return graph.view(
+        convolved, {length, heads, tokens, sequences},
+        {length * graph.stride(convolved, 0), graph.stride(convolved, 1), graph.stride(convolved, 2)});
+  };
+  DeltaOperands o{};
+  o.q = unit_rows(graph, heads_of(sizes.key_length, sizes.key_heads));
+  o.k = unit_rows(graph, heads_of(sizes.key_length, sizes.key_heads));
+  o.v = heads_of(sizes.value_length(), sizes.value_heads);
+  const auto [raw_step, raw_beta] = project_step_and_beta(context, x, sizes);
+  const TensorId step = graph.unary(graph.add(raw_step, context.weight("ssm_dt", ".bias")));
+  o.decay =
+      graph.reshape(graph.mul(step, context.weight("ssm_a", "")), {1, sizes.value_heads, tokens, sequences});
+  o.beta = graph.unary(raw_beta);
+  o.state = graph.reshape(states, {sizes.value_length(), sizes.value_length(), sizes.value_heads, sequences});
+  const TensorId output = run_delta_rule(context, memory, o);
+  const TensorId normed = normalize(context, "ssm_norm", output);
+  const TensorId z =
+      linear_by_head(context, "attn_gate", x, {sizes.value_length(), sizes.value_heads, tokens, sequences});
+  const TensorId gated = graph.mul(normed, graph.unary(z));
+  const TensorId out = linear(context, "ssm_out", graph.reshape(gated, {sizes.inner, tokens, sequences, 1}));
+  context.set_current(graph.reshape(out, {graph.dimension(out, 0), context.tokens(), 1, 1}));
+}
+
+/// Attention whose query projection also yields a gate of the same width, head by head.
+void build_gated_query_attention(GraphContext& context, const GraphStep&) {
+  auto& graph = context.graph();
+  const Heads heads = context.heads();
+  const TensorId x = context.current();
+  const TensorId both = linear(context, "attn_q", x);
+  const std::int64_t pair = 2 * heads.key_length * graph.stride(both, 0);
+  const auto half = [&] {
+    return graph.view_3d(both, heads.key_length, heads.count, context.tokens(), pair, graph.stride(both, 1));
+  };
+  const TensorId factors = context.rope_factors();
+  TensorId q = graph.rope(normalize(context, "attn_q_norm", half()), context.positions(), factors);
+  TensorId k = linear_by_head(context, "attn_k", x, {heads.key_length, heads.kv_count, context.tokens(), 1});
+  k = graph.rope(normalize(context, "attn_k_norm", k), context.positions(), factors);
+  const TensorId v =
+      linear_by_head(context, "attn_v", x, {heads.value_length, heads.kv_count, context.tokens(), 1});
+  const TensorId attended = attend(context, q, k, v, heads, {});
+  const TensorId gate = graph.cont(half(), {heads.key_length * heads.count, context.tokens(), 1, 1});
+  const TensorId gated = graph.mul(attended, graph.unary(gate));
+  context.set_current(graph.with_role(linear(context, "attn_output", gated), Role::projected));
+}
+
+constexpr GraphBlock blocks[] = {
+    {"short_convolution", build_short_convolution, {}, 0},
+    {"gated_delta_net", build_gated_delta_net, {}, 0},
+    {"gated_query_attention", build_gated_query_attention, {}, 0},
+};
+
+}  // namespace
+
+std::span<const GraphBlock> linear_attention_blocks() {
+  return blocks;
+}
+
+}  // namespace llmsize
