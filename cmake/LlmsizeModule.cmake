@@ -1,9 +1,9 @@
-# llmsize_module(NAME [DEPENDS module...] [LINK library...] [PRIVATE_LINK library...])
+# llmsize_module(NAME [DEPENDS module...] [LINK library...] [PRIVATE_LINK library...] [PRECOMPILE header...])
 #
 # Makes the static library llmsize_NAME from src/NAME/*.cpp with the headers of include/llmsize. DEPENDS names the
 # modules that this one may include (tests/architecture/layers.cmake holds the same rule against the sources).
 function(llmsize_module name)
-  cmake_parse_arguments(ARG "" "" "DEPENDS;LINK;PRIVATE_LINK" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "DEPENDS;LINK;PRIVATE_LINK;PRECOMPILE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/${name}/*.cpp")
   list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
   set(target llmsize_${name})
@@ -14,6 +14,10 @@ function(llmsize_module name)
   else()
     add_library(${target} INTERFACE)
     set(visibility INTERFACE)
+  endif()
+  if(sources AND ARG_PRECOMPILE)
+    # Headers that cost more to parse than the sources that include them.
+    target_precompile_headers(${target} PRIVATE ${ARG_PRECOMPILE})
   endif()
   target_include_directories(${target} ${visibility} "${PROJECT_SOURCE_DIR}/include")
   list(TRANSFORM ARG_DEPENDS PREPEND llmsize_)

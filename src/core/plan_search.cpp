@@ -86,7 +86,7 @@ class PoolTable {
     std::vector<std::int64_t> front;
     for (const std::int64_t at : entries)
       if (front.empty() || arena_[index(at)].value > arena_[index(front.back())].value) front.push_back(at);
-    if (least_memory_ && front.size() > 1) front.resize(1);
+    if (least_memory_ && front.size() > 1) front.erase(front.begin() + 1, front.end());
     entries = std::move(front);
   }
 
