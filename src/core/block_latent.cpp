@@ -22,7 +22,7 @@ TensorId project_queries(GraphContext& context, TensorId x) {
   return graph.with_role(q, Role::query);
 }
 
-/// Inputs of the sparse indexer's own cache, whose keys are always rotated.
+/// Inputs of the sparse indexer's own cache, whose keys most models rotate.
 struct IndexerInputs {
   TensorId indices, mask, rotation;
 };
@@ -37,18 +37,19 @@ IndexerInputs indexer_inputs(GraphContext& context, const AttentionCache& cache,
 }
 
 /// Writes the indexer's keys of this layer.
-void store_indexer_keys(GraphContext& context, TensorId x, const AttentionCache& cache) {
+void store_indexer_keys(GraphContext& context, TensorId x, const AttentionCache& cache, bool rotated) {
   auto& graph = context.graph();
   const std::int64_t length = cache.key_width;
   const IndexerInputs inputs = indexer_inputs(context, cache, length);
   TensorId k =
       normalize(context, "indexer.k_norm", linear(context, "indexer.attn_k", x, bare), NormKind::layer);
   k = graph.rope(graph.reshape(k, {length, 1, graph.dimension(x, 1), 1}), context.positions());
-  store_in_cache(graph, graph.mul_mat(inputs.rotation, k), context.key_cache(cache), inputs.indices);
+  if (rotated) k = graph.mul_mat(inputs.rotation, k);
+  store_in_cache(graph, k, context.key_cache(cache), inputs.indices);
 }
 
 /// Which cells each token attends to, [count, tokens, 1, streams].
-TensorId best_cells(GraphContext& context, TensorId x, const AttentionCache& cache) {
+TensorId best_cells(GraphContext& context, TensorId x, const AttentionCache& cache, bool rotated) {
   auto& graph = context.graph();
   const auto& hyper = context.hyperparameters();
   const std::int64_t length = cache.key_width, streams = std::max<std::int64_t>(1, cache.streams);
@@ -57,7 +58,7 @@ TensorId best_cells(GraphContext& context, TensorId x, const AttentionCache& cac
   const IndexerInputs inputs = indexer_inputs(context, cache, length);
   TensorId q = linear(context, "indexer.attn_q_b", context.saved("low_rank_queries"), bare);
   q = graph.rope(graph.reshape(q, {length, heads, tokens, 1}), context.positions());
-  q = graph.mul_mat(inputs.rotation, q);
+  if (rotated) q = graph.mul_mat(inputs.rotation, q);
   q = graph.view(q, {length, heads, per_stream, streams},
                  {graph.stride(q, 1), graph.stride(q, 2), graph.stride(q, 3) / streams});
   const TensorId k = view_of_cache(graph, context.key_cache(cache), length, 1);
@@ -113,8 +114,9 @@ void build_latent_attention(GraphContext& context, const GraphStep& step) {
   const TensorId x = context.current();
   const std::int64_t heads = context.heads().count, tokens = graph.dimension(x, 1);
   const auto [latent, rotary, length] = latent_widths(context);
+  const bool rotated = !step.has("unrotated_indexer");
   const auto* indexer = context.attention_cache(context.layer(), AttentionCache::Kind::indexer);
-  if (step.has("indexer") && indexer != nullptr) store_indexer_keys(context, x, *indexer);
+  if (step.has("indexer") && indexer != nullptr) store_indexer_keys(context, x, *indexer, rotated);
   TensorId q = project_queries(context, x);
   if (!step.has("indexer")) q = graph.reshape(q, {length, heads, tokens, 1});
   const std::int64_t element = graph.at(q).type.layout().bytes;
@@ -138,10 +140,11 @@ void build_latent_attention(GraphContext& context, const GraphStep& step) {
     queries = graph.mul(queries, context.attention_scale());
   AttendOptions options;
   options.latent_values = context.weight("attn_v_b");
+  if (step.has("sinks")) options.sinks = context.find("attn_sinks");
   const auto* cache = context.attention_cache(context.layer());
   // Layers without an indexer attend to the cells that the last one chose, unless they have a window.
   if (step.has("indexer") && cache != nullptr && !context.is_sliding()) {
-    if (indexer != nullptr) context.save("best_cells", best_cells(context, x, *indexer));
+    if (indexer != nullptr) context.save("best_cells", best_cells(context, x, *indexer, rotated));
     options.mask =
         sparse_mask(context, context.saved("best_cells"), context.attention_inputs(*cache, {}).mask);
   }
@@ -151,7 +154,8 @@ void build_latent_attention(GraphContext& context, const GraphStep& step) {
     attended = gate_heads(context, attended, x, {heads, 1, length, value_length});
   }
   context.set_current(
-      graph.with_role(linear(context, "attn_output", attended, {true, !step.has("unbiased_output"), false}),
+      graph.with_role(linear(context, "attn_output", attended,
+                             {!step.has("unscaled_output"), !step.has("unbiased_output"), false}),
                       Role::projected));
 }
 
@@ -187,7 +191,9 @@ void build_expanded_latent_attention(GraphContext& context, const GraphStep& ste
                       Role::projected));
 }
 
-constexpr std::string_view latent_flags[] = {"temperature", "unbiased_output", "indexer", "key_norm", "gate"};
+constexpr std::string_view latent_flags[] = {
+    "temperature", "unbiased_output",   "indexer",         "key_norm",
+    "gate",        "unrotated_indexer", "unscaled_output", "sinks"};
 constexpr std::string_view expanded_flags[] = {"unbiased_output"};
 constexpr GraphBlock blocks[] = {
     {"latent_attention", build_latent_attention, latent_flags, 0},

@@ -33,6 +33,7 @@ std::span<const GraphBlock> mamba_blocks();
 std::span<const GraphBlock> linear_attention_blocks();
 std::span<const GraphBlock> per_layer_blocks();
 std::span<const GraphBlock> hierarchical_blocks();
+std::span<const GraphBlock> hyper_connection_blocks();
 std::span<const GraphBlock> altup_blocks();
 
 // Pieces that several blocks share.
