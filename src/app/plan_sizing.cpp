@@ -21,7 +21,7 @@ Result<PlanSizer::Loaded*> PlanSizer::loaded(const std::string& name) {
   if (!model) return tl::unexpected(model.error());
   auto architecture = catalog::load_architecture(services_.catalog, model->architecture);
   if (!architecture) return tl::unexpected(architecture.error());
-  return &models_.emplace(name, Loaded{std::move(*model), std::move(*architecture), {}}).first->second;
+  return &models_.emplace(name, Loaded{std::move(*model), std::move(*architecture), {}, {}}).first->second;
 }
 
 Result<const Model*> PlanSizer::quantized(Loaded& loaded, const std::string& quant) {
@@ -58,8 +58,11 @@ Result<PlanVariant> PlanSizer::variant(const std::string& name, const std::strin
     // Serving more roles at once may exceed what the engine takes; fewer still work.
     if (!run && roles > 1) break;
     if (!run) return tl::unexpected(run.error());
-    const auto bytes = footprint(**model, (*base)->architecture, *run, residency_);
+    auto& scratch = (*base)->scratch[{*request.context_tokens, *request.parallel}];
+    const auto bytes =
+        footprint(**model, (*base)->architecture, *run, residency_, scratch ? &*scratch : nullptr);
     if (!bytes) return tl::unexpected(bytes.error());
+    if (!scratch && bytes->compute.known) scratch = bytes->scratch;
     if (roles == 1) {
       variant.weights = bytes->weights.size;
       variant.kv_per_role = bytes->kv_cache.size + bytes->state.size;

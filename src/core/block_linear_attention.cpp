@@ -8,7 +8,9 @@ namespace {
 /// LFM2's operator: gates before and after a convolution over a few tokens.
 void build_short_convolution(GraphContext& context, const GraphStep&) {
   auto& graph = context.graph();
-  const auto [sequences, tokens] = sequence_layout(context);
+  const SequenceLayout batch = sequence_layout(context);
+  const std::int64_t sequences = batch.sequences;
+  const std::int64_t tokens = batch.tokens_per_sequence;
   const std::int64_t width = graph.dimension(context.current(), 0);
   RecurrentMemory memory(context, RecurrentMemory::Part::shift);
   const TensorId rows = memory.load();
@@ -66,7 +68,9 @@ TensorId unit_rows(GraphBuilder& graph, TensorId x) {
 /// Runs the rule, stores the new state, and shows the output: [value length, value heads, tokens, sequences].
 TensorId run_delta_rule(GraphContext& context, RecurrentMemory& memory, const DeltaOperands& o) {
   auto& graph = context.graph();
-  const auto [sequences, tokens] = sequence_layout(context);
+  const SequenceLayout batch = sequence_layout(context);
+  const std::int64_t sequences = batch.sequences;
+  const std::int64_t tokens = batch.tokens_per_sequence;
   const std::int64_t length = graph.dimension(o.v, 0);
   const std::int64_t heads = graph.dimension(o.v, 1);
   const std::int64_t width = length * heads;
@@ -92,7 +96,9 @@ struct StepAndBeta {
 /// Both in one projection, grouped by key head (Qwen3-Next), or in one each.
 StepAndBeta project_step_and_beta(GraphContext& context, TensorId x, const DeltaSizes& sizes) {
   auto& graph = context.graph();
-  const auto [sequences, tokens] = sequence_layout(context);
+  const SequenceLayout batch = sequence_layout(context);
+  const std::int64_t sequences = batch.sequences;
+  const std::int64_t tokens = batch.tokens_per_sequence;
   const Dimensions by_token{sizes.value_heads, tokens, sequences, 1};
   const Dimensions by_head{1, sizes.value_heads, tokens, sequences};
   if (!context.has("ssm_ba")) {
@@ -113,7 +119,9 @@ StepAndBeta project_step_and_beta(GraphContext& context, TensorId x, const Delta
 void build_gated_delta_net(GraphContext& context, const GraphStep&) {
   auto& graph = context.graph();
   const DeltaSizes sizes = delta_sizes(context);
-  const auto [sequences, tokens] = sequence_layout(context);
+  const SequenceLayout batch = sequence_layout(context);
+  const std::int64_t sequences = batch.sequences;
+  const std::int64_t tokens = batch.tokens_per_sequence;
   const TensorId x = context.current();
   graph.expand(x);
   const std::int64_t channels = sizes.inner + 2 * sizes.key_heads * sizes.key_length;
@@ -135,11 +143,11 @@ void build_gated_delta_net(GraphContext& context, const GraphStep&) {
   o.q = unit_rows(graph, heads_of(sizes.key_length, sizes.key_heads));
   o.k = unit_rows(graph, heads_of(sizes.key_length, sizes.key_heads));
   o.v = heads_of(sizes.value_length(), sizes.value_heads);
-  const auto [raw_step, raw_beta] = project_step_and_beta(context, x, sizes);
-  const TensorId step = graph.unary(graph.add(raw_step, context.weight("ssm_dt", ".bias")));
+  const StepAndBeta raw = project_step_and_beta(context, x, sizes);
+  const TensorId step = graph.unary(graph.add(raw.step, context.weight("ssm_dt", ".bias")));
   o.decay =
       graph.reshape(graph.mul(step, context.weight("ssm_a", "")), {1, sizes.value_heads, tokens, sequences});
-  o.beta = graph.unary(raw_beta);
+  o.beta = graph.unary(raw.beta);
   o.state = graph.reshape(states, {sizes.value_length(), sizes.value_length(), sizes.value_heads, sequences});
   const TensorId output = run_delta_rule(context, memory, o);
   const TensorId normed = normalize(context, "ssm_norm", output);

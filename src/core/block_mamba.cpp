@@ -77,7 +77,9 @@ TensorId normalized_if_present(GraphContext& context, std::string_view name, Ten
 /// Splits the low-rank projection of x into step size, B and C, with the normalizations that some models add.
 Scan project_selection(GraphContext& context, TensorId x, const StateSpace& sizes, bool normalizes) {
   auto& graph = context.graph();
-  const auto [sequences, tokens] = sequence_layout(context);
+  const SequenceLayout batch = sequence_layout(context);
+  const std::int64_t sequences = batch.sequences;
+  const std::int64_t tokens = batch.tokens_per_sequence;
   const TensorId projected = linear(context, "ssm_x", x);
   const std::int64_t row = graph.stride(projected, 1);
   const std::int64_t batch = graph.stride(projected, 2);
@@ -100,7 +102,9 @@ Scan project_selection(GraphContext& context, TensorId x, const StateSpace& size
 void build_mamba(GraphContext& context, const GraphStep&) {
   auto& graph = context.graph();
   const StateSpace sizes = state_space(context);
-  const auto [sequences, tokens] = sequence_layout(context);
+  const SequenceLayout batch = sequence_layout(context);
+  const std::int64_t sequences = batch.sequences;
+  const std::int64_t tokens = batch.tokens_per_sequence;
   RecurrentMemory memory(context, RecurrentMemory::Part::shift);
   const TensorId window = load_window(context, memory, sizes, sizes.inner);
   const std::int64_t width = graph.dimension(context.current(), 0);
@@ -125,7 +129,9 @@ void build_mamba(GraphContext& context, const GraphStep&) {
 void build_mamba2(GraphContext& context, const GraphStep&) {
   auto& graph = context.graph();
   const StateSpace sizes = state_space(context);
-  const auto [sequences, tokens] = sequence_layout(context);
+  const SequenceLayout batch = sequence_layout(context);
+  const std::int64_t sequences = batch.sequences;
+  const std::int64_t tokens = batch.tokens_per_sequence;
   const std::int64_t heads = sizes.step_rank;
   const std::int64_t head_length = sizes.inner / heads;
   const std::int64_t channels = sizes.inner + 2 * sizes.groups * sizes.state;

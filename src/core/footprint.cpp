@@ -125,7 +125,7 @@ Result<Scratch> scratch_of(const Model& model, const Architecture& architecture,
 
 /// Parts that need the architecture; unknown ones stay unknown rather than zero.
 Result<void> add_context(Footprint& result, const Model& model, const Architecture& architecture,
-                         const Run& run) {
+                         const Run& run, const Scratch* known_scratch) {
   const auto layout = context_layout(model, architecture, run);
   if (!layout) {
     if (layout.error().code != ErrorCode::unsupported) return tl::unexpected(layout.error());
@@ -138,7 +138,8 @@ Result<void> add_context(Footprint& result, const Model& model, const Architectu
   result.kv_cache = exactly(size.caches, "caches of each layer, by the architecture's rule");
   result.kv_active = exactly(size.active, "cells that hold tokens when the context is full");
   result.state = exactly(size.states, "recurrent state of each layer and sequence");
-  auto scratch = scratch_of(model, architecture, run, *layout);
+  auto scratch = known_scratch != nullptr ? Result<Scratch>(*known_scratch)
+                                          : scratch_of(model, architecture, run, *layout);
   if (!scratch) return tl::unexpected(scratch.error());
   result.scratch = *std::move(scratch);
   result.compute = compute_part(result.scratch);
@@ -168,13 +169,13 @@ void add_totals(Footprint& f, const WeightResidency& weights) {
 }  // namespace
 
 Result<Footprint> footprint(const Model& model, const Architecture& architecture, const Run& run,
-                            const Residency& residency) {
+                            const Residency& residency, const Scratch* known_scratch) {
   Footprint result;
   const auto repacked = residency.repack ? repacking(model, residency.isa) : Repacking{};
   result.weights = exactly(engine_weights_size(model), "each tensor padded to 32 bytes");
   result.repacked = exactly(repacked.copies, repacked.unit.empty() ? "nothing is repacked"
                                                                    : "copies laid out for " + repacked.unit);
-  if (auto added = add_context(result, model, architecture, run); !added)
+  if (auto added = add_context(result, model, architecture, run, known_scratch); !added)
     return tl::unexpected(added.error());
   result.output = output_buffer(model, run);
   result.runtime = runtime_part(model);

@@ -3,6 +3,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "llmsize/app/services.hpp"
@@ -40,6 +41,8 @@ class PlanSizer {
     Model model;
     Architecture architecture;
     std::map<std::string, Model> quantized;
+    /// By context and slots: the same for every quant.
+    std::map<std::pair<std::int64_t, std::int64_t>, std::optional<Scratch>> scratch;
   };
   Result<Loaded*> loaded(const std::string& model);
   Result<const Model*> quantized(Loaded& loaded, const std::string& quant);

@@ -59,9 +59,11 @@ struct Footprint {
   std::vector<std::string> notes;
 };
 
-/// Sizes `model` (with its final types) for `run` on one CPU host.
+/// Sizes `model` (with its final types) for `run` on one CPU host. `known_scratch`, where given, is what the
+/// same model and run had at other tensor types: scratch does not depend on them, and is the costliest part
+/// to compute.
 Result<Footprint> footprint(const Model& model, const Architecture& architecture, const Run& run,
-                            const Residency& residency);
+                            const Residency& residency, const Scratch* known_scratch = nullptr);
 
 /// What becomes of a footprint under a budget.
 enum class Fit { resident, pages_from_disk, cannot, unknown };
