@@ -113,7 +113,8 @@ void build_latent_attention(GraphContext& context, const GraphStep& step) {
   const auto& hyper = context.hyperparameters();
   const TensorId x = context.current();
   const std::int64_t heads = context.heads().count, tokens = graph.dimension(x, 1);
-  const auto [latent, rotary, length] = latent_widths(context);
+  const LatentWidths widths = latent_widths(context);
+  const std::int64_t latent = widths.latent, rotary = widths.rotary, length = widths.query;
   const bool rotated = !step.has("unrotated_indexer");
   const auto* indexer = context.attention_cache(context.layer(), AttentionCache::Kind::indexer);
   if (step.has("indexer") && indexer != nullptr) store_indexer_keys(context, x, *indexer, rotated);

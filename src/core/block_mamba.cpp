@@ -82,11 +82,11 @@ Scan project_selection(GraphContext& context, TensorId x, const StateSpace& size
   const std::int64_t tokens = batch.tokens_per_sequence;
   const TensorId projected = linear(context, "ssm_x", x);
   const std::int64_t row = graph.stride(projected, 1);
-  const std::int64_t batch = graph.stride(projected, 2);
-  TensorId step = graph.view_3d(projected, sizes.step_rank, tokens, sequences, row, batch);
+  const std::int64_t sequence = graph.stride(projected, 2);
+  TensorId step = graph.view_3d(projected, sizes.step_rank, tokens, sequences, row, sequence);
   const std::int64_t element = graph.stride(projected, 0);
   const auto part = [&] {
-    return graph.view(projected, {sizes.state, 1, tokens, sequences}, {sizes.state * element, row, batch});
+    return graph.view(projected, {sizes.state, 1, tokens, sequences}, {sizes.state * element, row, sequence});
   };
   TensorId b = part();
   TensorId c = part();

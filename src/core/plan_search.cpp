@@ -251,7 +251,9 @@ std::optional<Solution> place(const Problem& problem, RoleSet roles, bool least_
         if (const auto found = tables[pool].best(set); found.feasible()) own[set] = found;
       if (set == 0) break;
     }
-    for (const auto& [here, mine] : own) {
+    for (const auto& served : own) {
+      const RoleSet here = served.first;
+      const PoolTable::Best& mine = served.second;
       const auto offer = [&](RoleSet before, std::int64_t value, std::int64_t memory) {
         if ((before & here) != 0) return;
         Cell& cell = best[pool][before | here];
