@@ -46,7 +46,7 @@ struct CacheReader {
     };
     const double read = static_cast<double>(std::max<std::int64_t>(0, cells)) *
                         (row(cache.key_width, cache.key_type) + row(cache.value_width, cache.value_type));
-    const Bytes size(std::llround(std::min(read, static_cast<double>(Bytes::highest / 2))));
+    const Bytes size(std::llround(std::min(read, static_cast<double>(Bytes::highest) / 2)));
     cost.cache += size;
     if (cache.value_width == 0 && cache.kind == AttentionCache::Kind::full) cost.latent_cache += size;
   }
@@ -177,7 +177,7 @@ TokenCost token_cost(const Model& model, const ContextLayout& context, std::int6
     cost.params_by_type[std::string(tensor.type.name())] += multiplied;
   }
   cost.active_params =
-      ParamCount(std::llround(std::min(params, static_cast<double>(ParamCount::highest / 2))));
+      ParamCount(std::llround(std::min(params, static_cast<double>(ParamCount::highest) / 2)));
   for (const auto& entry : context)
     std::visit(CacheReader{cost, std::max<std::int64_t>(0, depth)}, entry.memory);
   return cost;
