@@ -3,28 +3,12 @@
 #include <catch2/catch.hpp>
 
 #include "llmsize/catalog/types.hpp"
+#include "support/closed_world.hpp"
 #include "support/memory_files.hpp"
 
 using namespace llmsize;
 
 namespace {
-
-class NoEnvironment final : public Environment {
- public:
-  [[nodiscard]] std::optional<std::string> variable(const std::string&) const override {
-    return std::nullopt;
-  }
-};
-
-class NoWriter final : public FileWriter {
- public:
-  Result<void> write_whole(const std::string& path, std::string_view) const override {
-    return fail(ErrorCode::write_failed, path);
-  }
-  Result<void> make_folders(const std::string& path) const override {
-    return fail(ErrorCode::write_failed, path);
-  }
-};
 
 struct World {
   World()
@@ -32,8 +16,8 @@ struct World {
         types(catalog::load_tensor_types(catalog).value()),
         services{files, writer, environment, catalog, types} {}
   test::MemoryFiles files;
-  NoWriter writer;
-  NoEnvironment environment;
+  test::NoWriter writer;
+  test::NoEnvironment environment;
   catalog::Catalog catalog;
   TypeTable types;
   app::Services services;
