@@ -11,7 +11,6 @@
 namespace llmsize::app {
 namespace {
 
-constexpr const char* default_file_type = "Q4_K_M";
 /// How many of the nearest models are sized whole, for the parts that do not follow from parameters.
 constexpr std::size_t sized_whole = 3;
 

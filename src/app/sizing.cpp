@@ -15,9 +15,6 @@
 namespace llmsize::app {
 namespace {
 
-/// What anything not yet quantized is sized at unless --quant says otherwise: the most published file type.
-constexpr const char* default_file_type = "Q4_K_M";
-
 bool looks_like_path(const Services& services, const std::string& name) {
   return name.ends_with(".gguf") || name.find('/') != std::string::npos || services.files.exists(name);
 }

@@ -13,6 +13,9 @@
 
 namespace llmsize::app {
 
+/// What anything not yet quantized is sized at unless --quant says otherwise: the most published file type.
+inline constexpr const char* default_file_type = "Q4_K_M";
+
 /// Which model, how quantized, run how: everything that decides bytes.
 struct SizingRequest {
   std::string model;  ///< A path, catalog id or alias.
