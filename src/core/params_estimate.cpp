@@ -16,6 +16,11 @@ namespace {
 /// (docs/METHOD.md, "The params interval").
 constexpr double weights_reach = 0.5;
 constexpr double weights_margin_bits = 0.15;
+/// From four bits per weight up a dense model's interval is never wider than this share to either side:
+/// leave-one-out shows that nine models in ten lie inside all the same. Below, what the vocabulary's tensors
+/// take differs too much between small models, and a narrow interval would miss.
+constexpr double widest_weights_share = 0.049;
+constexpr double capped_from_bits = 4;
 /// KV grows about as the square root of the size: depth and width grow together, and of the width only the
 /// heads' number and not the key/value heads' follow.
 constexpr double context_exponent = 0.5;
@@ -45,19 +50,23 @@ std::optional<SizedPart> part(double low, double middle, double high, std::strin
   return SizedPart{*size, *least, *most, Basis::derived, std::move(source)};
 }
 
-std::optional<SizedPart> weights_part(const std::vector<ParamsNeighbour>& neighbours, ParamCount total,
+std::optional<SizedPart> weights_part(const ParamsRequest& request,
+                                      const std::vector<ParamsNeighbour>& neighbours,
                                       Bytes ParamsNeighbour::*size, const std::string& source) {
   std::vector<double> per_parameter;
   for (const auto& neighbour : neighbours)
     per_parameter.push_back(static_cast<double>((neighbour.*size).value()) /
                             static_cast<double>(neighbour.total.value()));
   std::sort(per_parameter.begin(), per_parameter.end());
-  const auto parameters = static_cast<double>(total.value());
+  const auto parameters = static_cast<double>(request.total.value());
   const double lower = quantile(per_parameter, 0.25), upper = quantile(per_parameter, 0.75);
-  const double reach = weights_reach * (upper - lower);
-  const double margin = reach + weights_margin_bits / 8;
-  return part(std::max(0.0, lower - margin) * parameters, quantile(per_parameter, 0.5) * parameters,
-              (upper + margin) * parameters, source);
+  const double median = quantile(per_parameter, 0.5);
+  const double centre = (lower + upper) / 2;
+  double half_width = (0.5 + weights_reach) * (upper - lower) + weights_margin_bits / 8;
+  if (!request.active && median >= capped_from_bits / 8)
+    half_width = std::min(half_width, widest_weights_share * median);
+  const double low = std::max(0.0, centre - half_width), high = centre + half_width;
+  return part(low * parameters, std::clamp(median, low, high) * parameters, high * parameters, source);
 }
 
 std::optional<SizedPart> context_part(const ParamsRequest& request,
@@ -120,8 +129,8 @@ Result<ParamsEstimate> estimate_from_params(const ParamsRequest& request,
   ParamsEstimate estimate;
   const std::string source = fmt::format("{} known models of about that size, {} the nearest",
                                          neighbours.size(), neighbours.front().id);
-  const auto tensors = weights_part(neighbours, request.total, &ParamsNeighbour::tensors, source);
-  const auto weights = weights_part(neighbours, request.total, &ParamsNeighbour::weights, source);
+  const auto tensors = weights_part(request, neighbours, &ParamsNeighbour::tensors, source);
+  const auto weights = weights_part(request, neighbours, &ParamsNeighbour::weights, source);
   const auto context = context_part(request, neighbours, source);
   if (!tensors || !weights || !context)
     return fail(ErrorCode::overflow, "the size of a model with that many parameters does not fit 64 bits");
