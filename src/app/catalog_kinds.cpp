@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "llmsize/catalog/architectures.hpp"
+#include "llmsize/catalog/entry_rules.hpp"
 #include "llmsize/catalog/file_types.hpp"
 #include "llmsize/catalog/models.hpp"
 #include "llmsize/catalog/roles.hpp"
@@ -13,10 +14,13 @@
 namespace llmsize::app {
 namespace {
 
-/// For kinds whose entries only need to be objects: their readers say more when they use them.
-Result<void> is_object(const Services& services, const catalog::EntryReference& entry) {
+/// For kinds whose keys do not depend on each other or on other entries.
+Result<void> check_form(const Services& services, const catalog::EntryReference& entry) {
   const auto value = services.catalog.parse(entry);
   if (!value) return tl::unexpected(value.error());
+  for (const auto& fault : catalog::entry_faults(entry.kind, *value))
+    return fail(ErrorCode::malformed, entry.location.describe() + fault.pointer + ": " + fault.message,
+                "docs/schema has the form of every kind.");
   return {};
 }
 
@@ -87,18 +91,18 @@ const std::vector<CatalogKind>& catalog_kinds() {
       {"model", "open-weight models: hyperparameters with their sources", check_model},
       {"architecture", "tensor templates, caches and graphs by architecture", check_architecture},
       {"file_type", "what the quantizer can produce: the type of each tensor", check_file_type},
-      {"vocabulary", "what a vocabulary takes in a file's header, by its size", is_object},
+      {"vocabulary", "what a vocabulary takes in a file's header, by its size", check_form},
       {"tier", "the sizing guide's tiers of machines by memory", check_tier},
-      {"guide_table", "the sizing guides' printed tables, quoted with their place", is_object},
-      {"guide_factor", "the guides' planning factors", is_object},
-      {"size_tier", "the second guide's tiers of models by parameters", is_object},
+      {"guide_table", "the sizing guides' printed tables, quoted with their place", check_form},
+      {"guide_factor", "the guides' planning factors", check_form},
+      {"size_tier", "the second guide's tiers of models by parameters", check_form},
       {"role", "roles: priority, needs and ranked candidates", check_role},
       {"role_set", "which roles are planned together", check_role_set},
-      {"quant_quality", "what quantizing costs: published divergence by quant", is_object},
-      {"capability", "public benchmark scores by model", is_object},
-      {"config_keys", "what the keys of a Hugging Face config.json mean", is_object},
-      {"tensor_type", "block layouts of tensor types", is_object},
-      {"cpu", "processors: memory channels and speed", is_object},
+      {"quant_quality", "what quantizing costs: published divergence by quant", check_form},
+      {"capability", "public benchmark scores by model", check_form},
+      {"config_keys", "what the keys of a Hugging Face config.json mean", check_form},
+      {"tensor_type", "block layouts of tensor types", check_form},
+      {"cpu", "processors: memory channels and speed", check_form},
       {"gpu", "GPUs: memory, bandwidth, compute, buffer alignment", check_gpu},
       {"throughput", "constants of the speed predictor and measured speed-ups", check_throughput},
   };

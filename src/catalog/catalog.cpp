@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "llmsize/catalog/embedded.hpp"
+#include "llmsize/catalog/entry_rules.hpp"
 #include "llmsize/core/text.hpp"
 
 namespace llmsize::catalog {
@@ -83,6 +84,12 @@ void Catalog::add_layer(const FileReader& files, const std::string& folder) {
       continue;
     }
     const std::string kind = document["kind"];
+    if (!is_entry_kind(kind)) {
+      problems_.push_back({{folder, name, "/kind"},
+                           fmt::format("there is no catalog of \"{}\"", kind),
+                           "llmsize catalog list names the kinds."});
+      continue;
+    }
     std::size_t position = 0;
     for (const auto& entry : document["entries"]) {
       EntryLocation location{folder, name, fmt::format("/entries/{}", position++)};
@@ -90,6 +97,15 @@ void Catalog::add_layer(const FileReader& files, const std::string& folder) {
           entry["id"].get<std::string>().empty()) {
         problems_.push_back(
             {std::move(location), "an entry without an \"id\"", "Give it a text that names it."});
+        continue;
+      }
+      if (const auto faults = entry_faults(kind, entry); !faults.empty()) {
+        for (const auto& fault : faults)
+          problems_.push_back(
+              {{folder, name, location.pointer + fault.pointer},
+               fmt::format("{} \"{}\": {}", kind, entry["id"].get<std::string>(), fault.message),
+               fmt::format("The entry is left out until then; docs/schema/{}.schema.json has the form.",
+                           kind)});
         continue;
       }
       const auto params = entry.find("total_params");

@@ -130,6 +130,14 @@ int report(const Error& error, bool json) {
   return exit_status_of(error);
 }
 
+void warn_of(const catalog::Catalog& catalog) {
+  for (const auto& problem : catalog.problems())
+    std::fputs(
+        fmt::format("warning: {}: {}. {}\n", problem.location.describe(), problem.message, problem.hint)
+            .c_str(),
+        stderr);
+}
+
 int run(Words words) {
   const bool wants_json = std::find(words.begin(), words.end(), "--json") != words.end();
   const auto flags = take_global_flags(words);
@@ -149,11 +157,8 @@ int run(Words words) {
   const io::LocalSystem system;
   const io::LocalBenchmarks benchmarks;
   const app::Services services{files, writer, environment, *catalog, *types, &system, &benchmarks};
-  for (const auto& problem : catalog->problems())
-    std::fputs(
-        fmt::format("warning: {}: {}. {}\n", problem.location.describe(), problem.message, problem.hint)
-            .c_str(),
-        stderr);
+  // `catalog validate` answers with them.
+  if (words != Words{"catalog", "validate"}) warn_of(*catalog);
 
   const auto outcome = answer(*flags, std::move(words), services);
   if (!outcome) return report(outcome.error(), flags->json);
