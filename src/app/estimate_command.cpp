@@ -129,9 +129,26 @@ void note_paging(const Host& host, EstimateReport& report) {
   report.notes.push_back(std::move(note));
 }
 
+/// The host's memory that the answer may use.
+Fact<Bytes> host_budget(const EstimateOptions& options, const Host& host) {
+  return options.ram ? overridden(*options.ram, "--ram") : host.effective.memory;
+}
+
+/// Devices of the run: a machine that only --ram describes has none but those that --gpu names.
+Result<void> add_devices(const Services& services, const Host& host, EstimateOptions& options,
+                         std::vector<std::string>& notes) {
+  auto gpus = gpus_of_run(services, options.gpus, options.ram ? Host{} : host, host_budget(options, host));
+  if (!gpus) return tl::unexpected(gpus.error());
+  if (auto applied = apply_gpus(options.gpus, *gpus, options.sizing.offload); !applied) return applied;
+  options.speed.specs = std::move(gpus->specs);
+  notes = std::move(gpus->notes);
+  return {};
+}
+
 void judge_report(const EstimateOptions& options, const Host& host, EstimateReport& report) {
-  report.budget_named = options.ram.has_value() || options.requirement.has_value();
-  const Fact<Bytes> budget = options.ram ? overridden(*options.ram, "--ram") : host.effective.memory;
+  report.budget_named =
+      options.ram.has_value() || !options.gpus.wishes.empty() || options.requirement.has_value();
+  const Fact<Bytes> budget = host_budget(options, host);
   const std::string bound_by = options.ram ? "--ram" : host.effective.bound_by;
   report.verdict = judge(report.footprint, budget, bound_by);
   note_paging(options.ram ? Host{} : host, report);
@@ -161,6 +178,9 @@ std::string next_step(const EstimateReport& report) {
     }
     case Fit::pages_from_disk:
     case Fit::cannot:
+      if (report.verdict.bound_by.starts_with("GPU"))
+        return report.footprint.offload.gpu_layers > 0 ? "--gpu-layers moves fewer layers to the GPU"
+                                                       : "a smaller --ubatch-size";
       if (f.kv_cache.size > f.weights.size)
         return fmt::format("-c {} halves the KV cache", report.run.context_tokens / 2);
       if (f.repacked.size.value() > 0 && f.repacked.size + report.verdict.headroom >= Bytes(0))
@@ -191,11 +211,16 @@ Result<Outcome> estimate(const Services& services, const Host& host, EstimateOpt
     options.sizing.residency.isa =
         options.ram ? std::vector<std::string>{"avx2"} : host.cpu.isa.value_or({"avx2"});
 
+  std::vector<std::string> device_notes;
+  if (auto added = add_devices(services, host, options, device_notes); !added)
+    return tl::unexpected(added.error());
+
   std::optional<Sizing> sizing;
   auto sized = size(services, options, sizing);
   if (!sized) return tl::unexpected(sized.error());
   EstimateReport report = std::move(*sized);
   report.residency = options.sizing.residency;
+  report.notes.insert(report.notes.end(), device_notes.begin(), device_notes.end());
   if (options.active_tokens) set_active_tokens(report, *options.active_tokens);
   if (report.footprint.high.is_saturated())
     return fail(ErrorCode::overflow, "the sizes do not fit 64 bits",

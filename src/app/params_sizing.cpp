@@ -40,6 +40,7 @@ std::vector<Footprint> whole_footprints(const Services& services, const ParamsEs
   for (const auto& id : estimate.neighbours) {
     SizingRequest one = request;
     one.model = id;
+    one.offload = {};
     auto sizing = size_model(services, one);
     if (!sizing) continue;
     if (footprints.empty()) run = sizing->run;
@@ -111,6 +112,12 @@ Result<EstimateReport> size_params(const Services& services, ParamCount params,
   report.notes.push_back(fmt::format(
       "weights and KV cache are intervals over the catalog's {} of about this size ({}); -m NAME is exact",
       kind, fmt::join(estimate->neighbours, ", ")));
+  if (!request.offload.devices.empty())
+    report.notes.emplace_back("everything is counted on the host; -m NAME splits a model over GPUs");
+  f.host.device = "CPU";
+  f.host.weights = f.weights.size;
+  f.host.caches = f.kv_cache.size;
+  f.host.compute = f.compute;
   if (!active)
     report.notes.emplace_back("-A N says how many parameters are active, for a mixture of experts");
   return report;

@@ -122,7 +122,7 @@ Result<Sizing> size_model(const Services& services, const SizingRequest& request
   sizing.run = std::move(*run);
   if (auto context = context_layout(*model, sizing.architecture, sizing.run))
     sizing.context = std::move(*context);
-  auto bytes = footprint(*model, sizing.architecture, sizing.run, request.residency);
+  auto bytes = footprint(*model, sizing.architecture, sizing.run, request.residency, request.offload);
   if (!bytes) return tl::unexpected(bytes.error());
   sizing.footprint = std::move(*bytes);
   sizing.model = std::move(*model);

@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "llmsize/app/placed_speed.hpp"
+
 namespace llmsize::app {
 namespace {
 
@@ -127,7 +129,7 @@ CpuDevice cpu_device(const Host& host, const SpeedRequest& request, Fact<BytesPe
 
 Result<SpeedAnswer> estimate_speed(const Services& services, const Model& model, const ContextLayout& context,
                                    const Run& run, const Host& host, const SpeedRequest& request,
-                                   const std::optional<DiskReads>& disk) {
+                                   const std::optional<DiskReads>& disk, const Footprint* placed) {
   const auto table = catalog::load_throughput(services.catalog);
   if (!table) return tl::unexpected(table.error());
   SpeedAnswer answer;
@@ -137,9 +139,15 @@ Result<SpeedAnswer> estimate_speed(const Services& services, const Model& model,
 
   const auto bandwidth = memory_bandwidth(services, host, request);
   const CpuDevice cpu = cpu_device(host, request, bandwidth, table->cpu);
-  const auto shares = place(answer.cost, cpu, request, *table);
+  const bool split = placed != nullptr && !placed->devices.empty();
+  auto by_device =
+      split ? placed_shares(model, context, answer.depth, request, *placed, cpu, *table) : PlacedShares{};
+  const auto shares = split ? Result<std::vector<DecodeShare>>(std::move(by_device.shares))
+                            : place(answer.cost, cpu, request, *table);
   if (!shares) return tl::unexpected(shares.error());
-  if (uses_cpu(*shares) && !bandwidth.known()) {
+  if (!by_device.unknown_because.empty()) {
+    answer.unknown_because = by_device.unknown_because;
+  } else if (uses_cpu(*shares) && !bandwidth.known()) {
     answer.unknown_because = bandwidth.source;
   } else if (disk && disk->rate.per_second() <= 0) {
     answer.unknown_because = "weights would be read from storage whose rate is unknown";
@@ -156,8 +164,8 @@ Result<SpeedAnswer> estimate_speed(const Services& services, const Model& model,
 Result<void> fill_speed(const Services& services, const Model& model, const ContextLayout& context,
                         const Host& host, const SpeedRequest& request, EstimateReport& report) {
   const auto cost = token_cost(model, context, 0, request.experts_used);
-  const auto answer =
-      estimate_speed(services, model, context, report.run, host, request, disk_reads(report, cost, host));
+  const auto answer = estimate_speed(services, model, context, report.run, host, request,
+                                     disk_reads(report, cost, host), &report.footprint);
   if (!answer) return tl::unexpected(answer.error());
   report.decode_speed = answer->decode;
   report.prompt_speed = answer->prompt;

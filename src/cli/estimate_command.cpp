@@ -6,6 +6,7 @@
 
 #include "llmsize/app/local_host.hpp"
 #include "llmsize/cli/commands.hpp"
+#include "llmsize/cli/device_options.hpp"
 #include "llmsize/cli/setters.hpp"
 #include "llmsize/cli/values.hpp"
 
@@ -234,11 +235,16 @@ Command estimate_command(const app::Services& services) {
                        "a size alone: intervals from the catalog's models of that size"},
                       {"llmsize estimate -m qwen2.5-7b-instruct --quant Q4_K_M -c 32768",
                        "a catalog model, to the byte, before any download"},
+                      {"llmsize estimate -m qwen3-30b-a3b --gpu \"RTX 4090\" --ram 64",
+                       "layers and experts split over a GPU and the host, each with its headroom"},
                       {"llmsize estimate -m model.gguf --ram 24GiB --json",
                        "a file, for a script: exit status 3 if it does not fit"}};
   command.groups = {model_options(flags->options, services.types),
-                    run_options(flags->options, services.types), memory_options(flags->options),
-                    speed_options(flags->options), answer_options(*flags)};
+                    run_options(flags->options, services.types),
+                    device_options(flags->options.gpus, flags->options.sizing.offload),
+                    memory_options(flags->options),
+                    speed_options(flags->options),
+                    answer_options(*flags)};
   command.run = [flags, &services]() -> Result<app::Outcome> {
     const auto host = app::host_for_budget(services, flags->host_file);
     if (!host) return tl::unexpected(host.error());

@@ -4,29 +4,17 @@
 
 #include <fmt/format.h>
 
+#include "footprint_parts.hpp"
 #include "llmsize/core/architecture.hpp"
 #include "llmsize/core/model.hpp"
+#include "llmsize/core/offload.hpp"
 #include "llmsize/core/repack.hpp"
 #include "llmsize/core/scratch_closed_form.hpp"
 #include "llmsize/core/weights.hpp"
+#include "weight_residency.hpp"
 
 namespace llmsize {
 namespace {
-
-// Vocabulary, its hash tables and the like: 26 MiB were measured at 128k tokens (docs/METHOD.md, "Totals and
-// verdicts"). The process itself, its libraries, threads and graph metadata come on top.
-constexpr std::int64_t bytes_per_vocabulary_token = 208;
-constexpr Bytes process_size = mebibytes(8);
-constexpr Bytes process_size_low = mebibytes(4);
-constexpr Bytes process_size_high = mebibytes(64);
-// The engine maps per-layer embeddings of more than this even when asked not to map (llama.cpp v0.5.0).
-constexpr Bytes lazily_read_from = gibibytes(4);
-// llama-server keeps at most this many checkpoints of windows and states per slot (--ctx-checkpoints).
-constexpr std::int64_t checkpoints_per_slot = 32;
-
-SizedPart exactly(Bytes size, std::string source) {
-  return {size, size, size, Basis::derived, std::move(source), true};
-}
 
 SizedPart nobody_knows(std::string why) {
   SizedPart part;
@@ -36,84 +24,8 @@ SizedPart nobody_knows(std::string why) {
   return part;
 }
 
-struct WeightResidency {
-  Bytes file_backed;
-  Bytes anonymous;  ///< Copies included.
-};
-
-/// Weights that stay mapped whatever the load mode says.
-Bytes always_mapped(const Model& model) {
-  const auto* table = model.find_tensor("per_layer_token_embd.weight");
-  return table != nullptr && table->size() > lazily_read_from ? buffer_size(*table) : Bytes(0);
-}
-
-/// Each loaded tensor once: two buffers over the same mapping share its pages. The engine unmaps the file
-/// before the first and after the last tensor that it uses in place, and keeps what lies between, repacked or
-/// not.
-Bytes mapped_once(const Model& model, const std::vector<bool>& replaced) {
-  Bytes sum, up_to_last_used;
-  for (std::size_t index = 0; index < model.tensors.size(); ++index) {
-    const auto& tensor = model.tensors[index];
-    if (copies_in_engine(model, tensor) == 0) continue;
-    const bool used = index >= replaced.size() || !replaced[index];
-    if (!used && up_to_last_used == Bytes(0)) continue;
-    sum += buffer_size(tensor);
-    if (used) up_to_last_used = sum;
-  }
-  return up_to_last_used;
-}
-
-WeightResidency weight_residency(const Model& model, const Repacking& repacked, LoadMode mode) {
-  if (mode != LoadMode::none) return {mapped_once(model, repacked.replaced), repacked.copies};
-  const Bytes mapped = always_mapped(model);
-  return {mapped, engine_weights_size(model) - mapped - repacked.originals + repacked.copies};
-}
-
-/// Logits of each output row, for the client to read.
-SizedPart output_buffer(const Model& model, const Run& run) {
-  auto vocabulary = model.hyperparameters.vocabulary_size();
-  if (const auto* table = model.find_tensor("token_embd.weight"); vocabulary == 0 && table != nullptr)
-    vocabulary = table->dimensions[1];
-  const auto rows = run.tool == Tool::server ? std::max(run.sequences, run.output_rows) : run.sequences;
-  return exactly(tensor_type::f32.row_size(vocabulary) * rows,
-                 "4 bytes per logit, a row per sequence or output");
-}
-
-SizedPart runtime_part(const Model& model) {
-  const auto vocabulary =
-      Bytes(bytes_per_vocabulary_token) * std::max<std::int64_t>(0, model.hyperparameters.vocabulary_size());
-  return {vocabulary + process_size,
-          vocabulary + process_size_low,
-          vocabulary * 2 + process_size_high,
-          Basis::derived,
-          "26 MiB measured at 128k tokens of vocabulary, and the process itself",
-          true};
-}
-
 SizedPart compute_part(const Scratch& scratch) {
   return {scratch.size, scratch.low, scratch.high, scratch.basis, scratch.source, true};
-}
-
-/// What one checkpoint of a slot would hold: windows and states, which cannot be cut back like a full cache.
-Bytes checkpoint_size(const ContextLayout& layout, const Run& run) {
-  Bytes size;
-  for (const auto& entry : layout) {
-    const auto* cache = std::get_if<AttentionCache>(&entry.memory);
-    const bool whole = cache == nullptr || cache->kind == AttentionCache::Kind::sliding_window ||
-                       cache->kind == AttentionCache::Kind::chunked;
-    if (whole) size += allocated_size(entry.memory);
-  }
-  return Bytes(size.is_saturated() ? size.value() : size.value() / std::max<std::int64_t>(1, run.sequences));
-}
-
-void note_checkpoints(Footprint& result, const ContextLayout& layout, const Run& run) {
-  if (run.tool != Tool::server) return;
-  const Bytes each = checkpoint_size(layout, run);
-  if (each == Bytes(0) || each.is_saturated()) return;
-  result.notes.push_back(fmt::format(
-      "the server may keep up to {} checkpoints per slot of at most {:.1f} MiB each, not counted; "
-      "--ctx-checkpoints 0 keeps none",
-      checkpoints_per_slot, static_cast<double>(each.value()) / static_cast<double>(mebibytes(1).value())));
 }
 
 Result<Scratch> scratch_of(const Model& model, const Architecture& architecture, const Run& run,
@@ -124,59 +36,148 @@ Result<Scratch> scratch_of(const Model& model, const Architecture& architecture,
 }
 
 /// Parts that need the architecture; unknown ones stay unknown rather than zero.
-Result<void> add_context(Footprint& result, const Model& model, const Architecture& architecture,
-                         const Run& run, const Scratch* known_scratch) {
-  const auto layout = context_layout(model, architecture, run);
-  if (!layout) {
-    if (layout.error().code != ErrorCode::unsupported) return tl::unexpected(layout.error());
-    result.kv_cache = result.kv_active = result.state = result.compute = nobody_knows(layout.error().message);
-    result.notes.push_back(layout.error().message +
-                           "; weights are exact, the totals lack caches and scratch");
-    return {};
-  }
-  const auto size = context_size(*layout, run.context_tokens);
+void add_context_sizes(Footprint& result, const ContextLayout& layout, const Run& run) {
+  const auto size = context_size(layout, run.context_tokens);
   result.kv_cache = exactly(size.caches, "caches of each layer, by the architecture's rule");
   result.kv_active = exactly(size.active, "cells that hold tokens when the context is full");
   result.state = exactly(size.states, "recurrent state of each layer and sequence");
-  auto scratch = known_scratch != nullptr ? Result<Scratch>(*known_scratch)
-                                          : scratch_of(model, architecture, run, *layout);
-  if (!scratch) return tl::unexpected(scratch.error());
-  result.scratch = *std::move(scratch);
-  result.compute = compute_part(result.scratch);
-  note_checkpoints(result, *layout, run);
+  note_checkpoints(result, layout, run);
+}
+
+void add_unknown_context(Footprint& result, const std::string& why) {
+  result.kv_cache = result.kv_active = result.state = result.compute = nobody_knows(why);
+  result.notes.push_back(why + "; weights are exact, the totals lack caches and scratch");
+}
+
+/// Everything on the host.
+Result<void> add_host(Footprint& result, const Model& model, const Architecture& architecture, const Run& run,
+                      const Scratch* known_scratch) {
+  result.weights = exactly(engine_weights_size(model), "each tensor padded to 32 bytes");
+  const auto layout = context_layout(model, architecture, run);
+  if (!layout) {
+    if (layout.error().code != ErrorCode::unsupported) return tl::unexpected(layout.error());
+    add_unknown_context(result, layout.error().message);
+  } else {
+    add_context_sizes(result, *layout, run);
+    auto scratch = known_scratch != nullptr ? Result<Scratch>(*known_scratch)
+                                            : scratch_of(model, architecture, run, *layout);
+    if (!scratch) return tl::unexpected(scratch.error());
+    result.scratch = *std::move(scratch);
+    result.compute = compute_part(result.scratch);
+  }
+  result.host.device = "CPU";
+  result.host.weights = result.weights.size;
+  result.host.caches = result.kv_cache.size;
+  result.host.states = result.state.size;
+  result.host.compute = result.compute;
   return {};
 }
 
-/// The parts that are neither weights nor grow with use.
-std::vector<const SizedPart*> steady_parts(const Footprint& f) {
-  return {&f.kv_cache, &f.state, &f.compute, &f.output, &f.adapters, &f.projector, &f.draft, &f.runtime};
+/// The sum of one part over the host and all devices.
+Bytes sum_over(const Footprint& f, Bytes DeviceMemory::*part) {
+  Bytes sum = f.host.*part;
+  for (const auto& device : f.devices) sum += device.*part;
+  return sum;
 }
 
-void add_totals(Footprint& f, const WeightResidency& weights) {
+SizedPart compute_of_all(const Footprint& f) {
+  SizedPart sum = f.host.compute;
+  for (const auto& device : f.devices) {
+    sum.size += device.compute.size;
+    sum.low += device.compute.low;
+    sum.high += device.compute.high;
+  }
+  return sum;
+}
+
+/// Layers on the devices, the rest on the host.
+Result<void> add_devices(Footprint& result, const Model& model, const Architecture& architecture,
+                         const Run& run, const OffloadRequest& offload) {
+  const auto layout = context_layout(model, architecture, run);
+  if (!layout && layout.error().code != ErrorCode::unsupported) return tl::unexpected(layout.error());
+  const ContextLayout nothing;
+  OffloadSubject subject{model, architecture, layout ? *layout : nothing, nullptr, {}};
+  const auto graph = layout ? prompt_graph(model, architecture, run, *layout)
+                            : fail(ErrorCode::unsupported, "the caches are unknown");
+  if (graph) {
+    subject.graph = &*graph;
+    subject.scratch.source = fmt::format("graph allocator over {} operations, split", graph->nodes.size());
+  } else if (graph.error().code != ErrorCode::unsupported) {
+    return tl::unexpected(graph.error());
+  } else if (layout) {
+    subject.scratch = closed_form_scratch(model, run, *layout);
+  }
+  auto spread = fit_model(subject, offload);
+  if (!spread) return tl::unexpected(spread.error());
+  result.offload = std::move(spread->request);
+  result.placement = std::move(spread->placement);
+  result.host = std::move(spread->host);
+  result.devices = std::move(spread->devices);
+  result.notes = std::move(spread->notes);
+  result.weights = exactly(sum_over(result, &DeviceMemory::weights), "each tensor padded as its device pads");
+  if (!layout) {
+    add_unknown_context(result, layout.error().message);
+    return {};
+  }
+  add_context_sizes(result, *layout, run);
+  result.kv_cache.size = result.kv_cache.low = result.kv_cache.high = sum_over(result, &DeviceMemory::caches);
+  result.state.size = result.state.low = result.state.high = sum_over(result, &DeviceMemory::states);
+  result.compute = compute_of_all(result);
+  result.scratch = graph ? Scratch{{}, {}, {}, Basis::derived, subject.scratch.source, named_parts(*graph)}
+                         : subject.scratch;
+  result.scratch.size = result.compute.size;
+  result.scratch.low = result.compute.low;
+  result.scratch.high = result.compute.high;
+  return {};
+}
+
+/// What each device takes: of the host's memory, if they share it, else of its own.
+void add_device_totals(Footprint& f, LoadMode mode, Bytes& low, Bytes& high) {
+  for (std::size_t i = 0; i < f.devices.size(); ++i) {
+    const auto& device = f.devices[i];
+    if (!device.unified) {
+      f.elsewhere += device.size();
+      f.elsewhere_high += device.high();
+      low += device.low();
+      high += device.high();
+      continue;
+    }
+    // Metal reads mapped weights where they are.
+    const bool mapped = f.offload.devices[i].backend == "metal" && mode != LoadMode::none;
+    const Bytes backed = mapped ? device.weights : Bytes(0);
+    f.file_backed += backed;
+    f.anonymous += device.size() - backed;
+    low += device.low() - backed;
+    high += device.high() - backed;
+  }
+}
+
+void add_totals(Footprint& f, const WeightResidency& weights, LoadMode mode) {
   f.file_backed = weights.file_backed;
   Bytes low = weights.anonymous, high = weights.anonymous;
   f.anonymous = weights.anonymous;
-  for (const auto* part : steady_parts(f)) {
+  const Bytes context = f.host.caches + f.host.states;
+  f.anonymous += context;
+  low += context;
+  high += context;
+  // The other parts that are neither weights nor grow with use.
+  const SizedPart* const parts[] = {&f.host.compute, &f.output, &f.runtime};
+  for (const auto* part : parts) {
     f.anonymous += part->size;
     low += part->low;
     high += part->high;
   }
-  f.total = f.anonymous + f.file_backed;
+  add_device_totals(f, mode, low, high);
+  f.total = f.anonymous + f.file_backed + f.elsewhere;
   f.low = low + f.file_backed;
   f.high = high + f.file_backed + f.prompt_cache.high;
 }
 
-}  // namespace
-
-Result<Footprint> footprint(const Model& model, const Architecture& architecture, const Run& run,
-                            const Residency& residency, const Scratch* known_scratch) {
-  Footprint result;
-  const auto repacked = residency.repack ? repacking(model, residency.isa) : Repacking{};
-  result.weights = exactly(engine_weights_size(model), "each tensor padded to 32 bytes");
+/// What does not depend on where the layers are, then the sums.
+Result<Footprint> finish(Footprint result, const Model& model, const Run& run, const Residency& residency,
+                         const Repacking& repacked) {
   result.repacked = exactly(repacked.copies, repacked.unit.empty() ? "nothing is repacked"
                                                                    : "copies laid out for " + repacked.unit);
-  if (auto added = add_context(result, model, architecture, run, known_scratch); !added)
-    return tl::unexpected(added.error());
   result.output = output_buffer(model, run);
   result.runtime = runtime_part(model);
   const Bytes cap = run.tool == Tool::server ? residency.prompt_cache_cap : Bytes(0);
@@ -184,11 +185,69 @@ Result<Footprint> footprint(const Model& model, const Architecture& architecture
       cap, Bytes(0), cap, Basis::assumed, "the server's cap (--cache-ram); it grows with use", true};
   for (auto* absent : {&result.adapters, &result.projector, &result.draft})
     *absent = exactly(Bytes(0), "none named");
+  result.orchestration = exactly(Bytes(0), "nothing beside the engine; --orchestration says otherwise");
+  result.token_vectors = token_vectors(model, run);
+  result.results = result_part(run);
+  result.load_staging = load_staging(result, residency.load_mode);
   result.locked = residency.load_mode == LoadMode::mlock;
-  add_totals(result, weight_residency(model, repacked, residency.load_mode));
+  const bool split = !result.devices.empty();
+  add_totals(result,
+             split ? host_weights(model, result, residency.load_mode)
+                   : weight_residency(model, repacked, residency.load_mode),
+             residency.load_mode);
   if (result.high.is_saturated())
     return fail(ErrorCode::overflow, "the model's sizes exceed 64 bits", "Its hyperparameters are damaged.");
   return result;
+}
+
+}  // namespace
+
+Result<Footprint> footprint(const Model& model, const Architecture& architecture, const Run& run,
+                            const Residency& residency, const Scratch* known_scratch) {
+  Footprint result;
+  if (auto added = add_host(result, model, architecture, run, known_scratch); !added)
+    return tl::unexpected(added.error());
+  return finish(std::move(result), model, run, residency,
+                residency.repack ? repacking(model, residency.isa) : Repacking{});
+}
+
+void add_companion(Footprint& f, const Companion& companion) {
+  const auto add = [](SizedPart& to, const SizedPart& what) {
+    to.size += what.size;
+    to.low += what.low;
+    to.high += what.high;
+  };
+  const bool first = (f.*companion.part).high == Bytes(0);
+  add(f.*companion.part, companion.size);
+  (f.*companion.part).basis = companion.size.basis;
+  if (first) (f.*companion.part).source = companion.size.source;
+  const bool on_host = companion.device == Placement::host;
+  auto& place = on_host ? f.host : f.devices[static_cast<std::size_t>(companion.device)];
+  add(place.companions, companion.size);
+  if (!on_host && !place.unified) {
+    f.elsewhere += companion.size.size;
+    f.elsewhere_high += companion.size.high;
+  } else {
+    (companion.mapped ? f.file_backed : f.anonymous) += companion.size.size;
+  }
+  f.total += companion.size.size;
+  f.low += companion.size.low;
+  f.high += companion.size.high;
+}
+
+Result<Footprint> footprint(const Model& model, const Architecture& architecture, const Run& run,
+                            const Residency& residency, const OffloadRequest& offload) {
+  if (offload.devices.empty()) return footprint(model, architecture, run, residency);
+  Footprint result;
+  if (auto added = add_devices(result, model, architecture, run, offload); !added)
+    return tl::unexpected(added.error());
+  auto finished = finish(std::move(result), model, run, residency, Repacking{});
+  if (!finished) return finished;
+  const auto& devices = finished->offload.devices;
+  if (std::any_of(devices.begin(), devices.end(), [](const Device& d) { return d.has_host_buffer; }))
+    finished->pinned = finished->host.compute.size + finished->output.size +
+                       (residency.load_mode == LoadMode::none ? finished->host.weights : Bytes(0));
+  return finished;
 }
 
 }  // namespace llmsize

@@ -21,7 +21,8 @@ void build_steps(GraphContext& context, const std::vector<GraphStep>& steps) {
   }
 }
 
-/// The largest tensor of each named part.
+}  // namespace
+
 std::vector<ScratchPart> named_parts(const TensorGraph& graph) {
   constexpr std::size_t role_count = static_cast<std::size_t>(Role::input) + 1;
   std::array<std::int64_t, role_count> largest{};
@@ -36,8 +37,6 @@ std::vector<ScratchPart> named_parts(const TensorGraph& graph) {
       parts.push_back({std::string(role_name(static_cast<Role>(role))), Bytes(largest[role])});
   return parts;
 }
-
-}  // namespace
 
 Result<TensorGraph> prompt_graph(const Model& model, const Architecture& architecture, const Run& run,
                                  const ContextLayout& layout) {

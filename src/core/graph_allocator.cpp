@@ -148,11 +148,11 @@ class Walk {
  public:
   /// `devices` may be empty: all tensors are on one device.
   Walk(const TensorGraph& graph, const std::vector<std::int8_t>& devices, int device_count,
-       std::int64_t alignment)
-      : graph_(graph),
-        devices_(devices),
-        spaces_(static_cast<std::size_t>(device_count), AddressSpace(alignment)),
-        places_(graph.tensors.size()) {}
+       const std::vector<std::int64_t>& alignments)
+      : graph_(graph), devices_(devices), places_(graph.tensors.size()) {
+    for (std::size_t i = 0; i < static_cast<std::size_t>(device_count); ++i)
+      spaces_.emplace_back(i < alignments.size() ? alignments[i] : usual_alignment);
+  }
 
   std::vector<Reservation> run() {
     for (const TensorId leaf : graph_.leafs) place_anew(leaf);
@@ -263,6 +263,7 @@ class Walk {
     space(id).release(p.offset, p.size);
   }
 
+  static constexpr std::int64_t usual_alignment = 32;
   // Beyond this the next tensor could overflow the address space.
   static constexpr std::int64_t highest_supported = std::int64_t{1} << 58;
 
@@ -300,11 +301,11 @@ std::string_view role_name(Role role) {
 
 Reservation reserve(const TensorGraph& graph, std::int64_t alignment) {
   const std::vector<std::int8_t> one_device;
-  return Walk(graph, one_device, 1, alignment).run().front();
+  return Walk(graph, one_device, 1, {alignment}).run().front();
 }
 
-std::vector<Reservation> reserve(const DeviceGraph& graph, std::int64_t alignment) {
-  return Walk(graph.graph, graph.devices, graph.device_count, alignment).run();
+std::vector<Reservation> reserve(const DeviceGraph& graph) {
+  return Walk(graph.graph, graph.devices, graph.device_count, graph.alignments).run();
 }
 
 }  // namespace llmsize

@@ -16,6 +16,19 @@ bool only_shows(Operation operation) {
          operation == Operation::permute || operation == Operation::transpose;
 }
 
+/// Tokens that an operation works on at once, as GPUs count them before they take work over from the host
+/// (llama.cpp v0.5.0, ggml-cuda, get_op_batch_size).
+std::int64_t batch_size(const GraphTensor& tensor) {
+  const auto& d = tensor.dimensions;
+  if (tensor.operation == Operation::get_rows) return 0;
+  if (tensor.operation == Operation::mul_mat) return d[1];
+  if (tensor.operation == Operation::mul_mat_id) return d[2];
+  return saturating_multiply(d[1], saturating_multiply(d[2], d[3]));
+}
+
+/// The least batch that is worth copying weights for (the same source, offload_op).
+constexpr std::int64_t least_batch_taken_over = 32;
+
 bool is_cache(const GraphTensor& tensor) {
   return tensor.elsewhere && tensor.name.substr(0, 6) == "cache_";
 }
@@ -27,7 +40,9 @@ class Scheduler {
       : graph_(std::move(graph)),
         device_(places.devices),
         count_(places.device_count),
-        in_flight_(places.copies) {}
+        in_flight_(places.copies),
+        runner_(places.host_weights_runner),
+        rules_(places.rules) {}
 
   DeviceGraph run() {
     for (const TensorId node : graph_.nodes) start_at_weights(node);
@@ -39,7 +54,10 @@ class Scheduler {
     cut();
     if (in_flight_ > 1) add_copies_in_flight();
     graph_.nodes = std::move(ordered_);
-    return {std::move(graph_), std::move(device_), count_};
+    std::vector<std::int64_t> alignments;
+    alignments.reserve(rules_.size());
+    for (const auto& rule : rules_) alignments.push_back(rule.alignment);
+    return {std::move(graph_), std::move(device_), count_, std::move(alignments)};
   }
 
  private:
@@ -63,7 +81,9 @@ class Scheduler {
       if (source == no_tensor) return;
       if (!at(source).elsewhere || at(source).view_origin != no_tensor || is_cache(at(source))) continue;
       if (device(source) == anywhere) continue;
-      device(node) = device(source);
+      const bool taken_over =
+          runner_ != anywhere && device(source) == host() && batch_size(tensor) >= least_batch_taken_over;
+      device(node) = taken_over ? runner_ : device(source);
       return;
     }
   }
@@ -172,6 +192,9 @@ class Scheduler {
     copy.dimensions = at(source).dimensions;
     copy.strides = at(source).strides;
     copy.size = at(source).size;
+    const bool weight = at(source).elsewhere && !is_cache(at(source));
+    if (weight && !rules_.empty())
+      copy.size = buffer_size({{}, copy.dimensions, copy.type}, rules_[static_cast<std::size_t>(on)]).value();
     const TensorId id = append(copy, on);
     copies_[static_cast<std::size_t>(source)].emplace_back(on, id);
     return id;
@@ -209,6 +232,8 @@ class Scheduler {
   std::vector<std::int8_t> device_;
   int count_;
   int in_flight_;
+  std::int8_t runner_;
+  std::vector<BufferRule> rules_;
   std::vector<TensorId> inputs_met_;  // In the order that operations use them.
   std::vector<TensorId> crossings_;   // Copies on other devices, in order.
   std::vector<TensorId> ordered_;
@@ -232,8 +257,17 @@ FixedPlaces fixed_places(const TensorGraph& graph, const Model& model, const Off
   // The engine's rule for pipelines (llama_context), and its number of copies (GGML_SCHED_MAX_COPIES).
   constexpr int pipeline_copies = 4;
   const bool all_with_output = request.gpu_layers > model.hyperparameters.layer_count();
-  if (request.devices.size() > 1 && all_with_output && request.kv_offload && request.cpu_expert_layers == 0)
+  const bool all_follow_layers = request.cpu_expert_layers == 0 && request.overrides.empty();
+  if (request.devices.size() > 1 && all_with_output && request.kv_offload && all_follow_layers &&
+      request.split_mode == SplitMode::layer)
     places.copies = pipeline_copies;
+  for (const auto& device : request.devices) {
+    const bool takes = request.operation_offload && device.takes_host_weights;
+    if (takes && places.host_weights_runner == FixedPlaces::anywhere)
+      places.host_weights_runner = static_cast<std::int8_t>(places.rules.size());
+    places.rules.push_back(device.buffer);
+  }
+  places.rules.push_back(cpu_buffer_rule);
   for (const auto& tensor : graph.tensors) {
     std::int8_t place = FixedPlaces::anywhere;
     if (is_cache(tensor))
@@ -255,13 +289,10 @@ DeviceGraph split_graph(TensorGraph graph, const FixedPlaces& places) {
   return Scheduler(std::move(graph), places).run();
 }
 
-Result<std::vector<Bytes>> device_scratch(const Model& model, const Architecture& architecture,
-                                          const Run& run, const ContextLayout& layout,
-                                          const OffloadRequest& request, const Placement& placement) {
-  auto graph = prompt_graph(model, architecture, run, layout);
-  if (!graph) return tl::unexpected(graph.error());
-  const FixedPlaces places = fixed_places(*graph, model, request, placement);
-  const auto reservations = reserve(split_graph(*std::move(graph), places));
+Result<std::vector<Bytes>> split_scratch(const TensorGraph& graph, const Model& model,
+                                         const OffloadRequest& request, const Placement& placement) {
+  const FixedPlaces places = fixed_places(graph, model, request, placement);
+  const auto reservations = reserve(split_graph(graph, places));
   std::vector<Bytes> sizes{reservations.back().size};
   for (std::size_t i = 0; i + 1 < reservations.size(); ++i) sizes.push_back(reservations[i].size);
   for (const Bytes size : sizes)
@@ -269,6 +300,14 @@ Result<std::vector<Bytes>> device_scratch(const Model& model, const Architecture
       return fail(ErrorCode::overflow, "the compute buffer does not fit 64 bits",
                   "Lower the context or the micro-batch.");
   return sizes;
+}
+
+Result<std::vector<Bytes>> device_scratch(const Model& model, const Architecture& architecture,
+                                          const Run& run, const ContextLayout& layout,
+                                          const OffloadRequest& request, const Placement& placement) {
+  const auto graph = prompt_graph(model, architecture, run, layout);
+  if (!graph) return tl::unexpected(graph.error());
+  return split_scratch(*graph, model, request, placement);
 }
 
 }  // namespace llmsize

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <regex>
 #include <set>
 #include <string_view>
 
@@ -53,6 +54,20 @@ bool is_expert_weight(std::string_view name) {
   return false;
 }
 
+/// Matrices that are multiplied with, which is what --split-mode row cuts; stacks of experts stay whole.
+bool is_cut_by_rows(const Tensor& tensor) {
+  constexpr std::string_view others[] = {"token_embd.", "conv", "ssm_a", "ssm_d", "position_embd."};
+  const std::string_view name = tensor.name;
+  if (tensor.rank() != 2 || name.substr(name.size() - std::min<std::size_t>(name.size(), 7)) != ".weight")
+    return false;
+  return std::none_of(std::begin(others), std::end(others),
+                      [&](std::string_view part) { return name.find(part) != std::string_view::npos; });
+}
+
+/// Rows are handed out in groups of this many (llama.cpp v0.5.0, ggml-cuda, get_row_rounding on Volta and
+/// later).
+constexpr std::int64_t rows_per_group = 128;
+
 /// Cumulative shares of the devices, in single precision as the engine computes them.
 Result<std::vector<float>> cumulative_split(const OffloadRequest& request) {
   std::vector<float> split;
@@ -103,6 +118,7 @@ struct Placer {
   const Model& model;
   const Architecture& architecture;
   const OffloadRequest& request;
+  const std::vector<float>& split;
   Placement& placement;
 
   [[nodiscard]] int layer_device(int layer) const {
@@ -119,6 +135,22 @@ struct Placer {
     share(device).weights += buffer_size(tensor, rule);
   }
 
+  /// A weight of a layer or of the output: whole on `device`, or its rows over all of them.
+  void add_multiplied(const Tensor& tensor, int device) {
+    const bool cut = request.split_mode == SplitMode::row && request.devices.size() > 1 &&
+                     device != Placement::host && is_cut_by_rows(tensor);
+    if (!cut) return add_weight(tensor, device);
+    std::int64_t first = 0;
+    for (std::size_t i = 0; i < split.size(); ++i) {
+      auto end = static_cast<std::int64_t>(static_cast<float>(tensor.dimensions[1]) * split[i]);
+      end = i + 1 == split.size() ? tensor.dimensions[1] : end - end % rows_per_group;
+      Tensor part = tensor;
+      part.dimensions[1] = std::max<std::int64_t>(0, end - first);
+      if (part.dimensions[1] > 0) add_weight(part, static_cast<int>(i));
+      first = std::max(first, end);
+    }
+  }
+
   /// Frequencies exist once on each device that holds a layer turning by them; Gemma 4's windowed layers do
   /// not.
   void add_frequencies(const Tensor& tensor) {
@@ -133,8 +165,8 @@ struct Placer {
   void add_outside_layers(const Tensor& tensor, bool tied) {
     const auto home = home_of(model, tensor.name);
     if (home == Home::layers_that_use_it) return add_frequencies(tensor);
-    if (home == Home::first_layer) return add_weight(tensor, layer_device(0));
-    if (home == Home::output) return add_weight(tensor, placement.output_device);
+    if (home == Home::first_layer) return add_multiplied(tensor, layer_device(0));
+    if (home == Home::output) return add_multiplied(tensor, placement.output_device);
     add_weight(tensor, Placement::host);
     const bool second = placement.output_device != Placement::host || copies_in_engine(model, tensor) > 1;
     if (tied && second && tensor.name == "token_embd.weight") add_weight(tensor, placement.output_device);
@@ -144,13 +176,17 @@ struct Placer {
     const bool tied = model.find_tensor("output.weight") == nullptr;
     for (const auto& tensor : model.tensors) {
       if (copies_in_engine(model, tensor) == 0) continue;
+      if (const auto moved = placement.overridden.find(tensor.name); moved != placement.overridden.end()) {
+        add_weight(tensor, moved->second);
+        continue;
+      }
       const int layer = layer_of(tensor.name);
       if (layer < 0) {
         add_outside_layers(tensor, tied);
         continue;
       }
       const bool kept = layer < request.cpu_expert_layers && is_expert_weight(tensor.name);
-      add_weight(tensor, kept ? Placement::host : layer_device(layer));
+      add_multiplied(tensor, kept ? Placement::host : layer_device(layer));
     }
   }
 
@@ -166,6 +202,24 @@ struct Placer {
     }
   }
 };
+
+/// The weights that the overrides' patterns match, and where to they move.
+Result<std::map<std::string, int, std::less<>>> overridden(const Model& model,
+                                                           const OffloadRequest& request) {
+  std::map<std::string, int, std::less<>> moved;
+  for (const auto& rule : request.overrides) {
+    try {
+      const std::regex pattern(rule.pattern);
+      for (const auto& tensor : model.tensors)
+        if (std::regex_search(tensor.name, pattern)) moved.emplace(tensor.name, rule.device);
+    } catch (const std::regex_error&) {
+      return fail(ErrorCode::usage,
+                  fmt::format("--override-tensor: \"{}\" is not a regular expression", rule.pattern),
+                  "Write REGEX=DEVICE, for example '\\.ffn_.*_exps\\.=CPU'.");
+    }
+  }
+  return moved;
+}
 
 }  // namespace
 
@@ -183,7 +237,10 @@ Result<Placement> place(const Model& model, const Architecture& architecture, co
   for (int layer = 0; layer < layers; ++layer)
     placement.layer_devices.push_back(device_of(layer, layers, request.gpu_layers, *split));
   placement.output_device = device_of(layers, layers, request.gpu_layers, *split);
-  Placer placer{model, architecture, request, placement};
+  auto moved = overridden(model, request);
+  if (!moved) return tl::unexpected(moved.error());
+  placement.overridden = std::move(*moved);
+  Placer placer{model, architecture, request, *split, placement};
   placer.add_weights();
   placer.add_context(layout);
   return placement;
@@ -191,6 +248,8 @@ Result<Placement> place(const Model& model, const Architecture& architecture, co
 
 int device_of_weight(const Model& model, const Placement& placement, const OffloadRequest& request,
                      std::string_view name) {
+  if (const auto moved = placement.overridden.find(name); moved != placement.overridden.end())
+    return moved->second;
   const int layer = layer_of(name);
   const auto layer_device = [&](int of) {
     const auto index = static_cast<std::size_t>(of);

@@ -134,7 +134,8 @@ Result<Run> resolve_run(const RunRequest& request, const Model& model, const Arc
   run.ubatch_tokens = std::min(*ubatch, run.batch_tokens);
   run.prompt_tokens = round_up(std::min(run.padded_context, run.ubatch_tokens), run.sequences);
   // A program that sets no limit may output logits for every token of the micro-batch.
-  run.output_rows = run.tool == Tool::bench
+  run.embeddings = request.embeddings;
+  run.output_rows = run.tool == Tool::bench || run.embeddings
                         ? run.prompt_tokens
                         : std::min({run.batch_tokens, run.prompt_tokens,
                                     saturating_multiply(run.sequences, 1 + request.draft_tokens)});

@@ -33,7 +33,9 @@ Json run_json(const EstimateReport& report) {
           {"cache_type_v", run.cache_type_v.name()},
           {"flash_attention", run.flash_attention},
           {"swa_full", run.swa_full},
-          {"gpu_layers", 0},
+          {"gpu_layers", report.footprint.devices.empty() ? 0 : report.footprint.offload.gpu_layers},
+          {"cpu_expert_layers", report.footprint.offload.cpu_expert_layers},
+          {"kv_offload", report.footprint.offload.kv_offload},
           {"mmap", report.residency.load_mode != LoadMode::none},
           {"repack", report.residency.repack}};
 }
@@ -59,6 +61,58 @@ Json artifact_json(const ArtifactReport& artifact) {
             {"file_bytes", {{"basis", basis_name(artifact.file.basis)}, {"source", artifact.file.source}}}}}};
 }
 
+const PlaceVerdict* verdict_of(const EstimateReport& report, const std::string& device) {
+  for (const auto& place : report.verdict.places)
+    if (place.device == device) return &place;
+  return nullptr;
+}
+
+Json device_json(const EstimateReport& report, const DeviceMemory& memory, bool context_known) {
+  const auto* verdict = verdict_of(report, memory.device);
+  const bool judged = verdict != nullptr && verdict->budget.known();
+  const Fact<Bytes>& capacity = verdict != nullptr ? verdict->budget : memory.capacity;
+  const auto context = [&](Bytes size) { return context_known ? Json(size.value()) : Json(); };
+  return {{"device", memory.device},
+          {"name", memory.label.empty() ? Json() : Json(memory.label)},
+          {"weights_bytes", memory.weights.value()},
+          {"kv_bytes", context(memory.caches)},
+          {"state_bytes", context(memory.states)},
+          {"compute_bytes", context(memory.compute.size)},
+          {"runtime_bytes", memory.runtime.size.value()},
+          {"companion_bytes", memory.companions.size.value()},
+          {"unified", memory.unified},
+          {"capacity_bytes", capacity.known() ? Json(capacity.value->value()) : Json()},
+          {"headroom_bytes", judged ? Json(verdict->headroom.value()) : Json()}};
+}
+
+/// A line of the host's memory that is set apart; it shares the host's capacity.
+Json part_of_host(const EstimateReport& report, const char* name, Bytes weights, Bytes compute) {
+  DeviceMemory part;
+  part.device = "CPU";
+  part.weights = weights;
+  part.compute.size = compute;
+  Json line = device_json(report, part, true);
+  line["device"] = name;
+  line["part_of"] = "CPU";
+  return line;
+}
+
+/// The host, what is set apart in it, then the devices, as the engine lists its buffers.
+Json devices_json(const EstimateReport& report) {
+  const Footprint& f = report.footprint;
+  Json lines = Json::array({device_json(report, f.host, f.kv_cache.known && f.compute.known)});
+  if (f.repacked.size > Bytes(0))
+    lines.push_back(part_of_host(report, "CPU_REPACK", f.repacked.size, Bytes(0)));
+  if (f.pinned > Bytes(0)) {
+    Json line = part_of_host(report, "HOST_PINNED", Bytes(0), Bytes(0));
+    line["pinned_bytes"] = f.pinned.value();
+    lines.push_back(std::move(line));
+  }
+  for (const auto& device : f.devices)
+    lines.push_back(device_json(report, device, f.kv_cache.known && f.compute.known));
+  return lines;
+}
+
 Json memory_json(const EstimateReport& report) {
   const Footprint& f = report.footprint;
   Json memory = Json::object();
@@ -82,10 +136,12 @@ Json memory_json(const EstimateReport& report) {
   add("projector_bytes", f.projector);
   add("draft_bytes", f.draft);
   add("runtime_bytes", f.runtime);
+  add("orchestration_bytes", f.orchestration);
+  add("token_vectors_bytes", f.token_vectors);
+  add("result_bytes", f.results);
+  add("load_staging_bytes", f.load_staging);
   // Known only once measured on a running server; never guessed.
-  for (const char* key : {"orchestration_bytes", "token_vectors_bytes", "result_bytes", "load_staging_bytes",
-                          "peak_process_bytes"})
-    memory[key] = nullptr;
+  memory["peak_process_bytes"] = nullptr;
   // A sum with an unknown part is unknown too.
   const bool complete = f.kv_cache.known && f.state.known && f.compute.known;
   const auto sum = [&](Bytes bytes) { return complete ? Json(bytes.value()) : Json(); };
@@ -94,15 +150,7 @@ Json memory_json(const EstimateReport& report) {
   memory["total_bytes"] = sum(f.total);
   memory["low_bytes"] = sum(f.low);
   memory["high_bytes"] = sum(f.high);
-  const auto& budget = report.verdict.budget.value;
-  memory["devices"] =
-      Json::array({{{"device", "CPU"},
-                    {"weights_bytes", memory["weights_bytes"]},
-                    {"kv_bytes", memory["kv_bytes"]},
-                    {"state_bytes", memory["state_bytes"]},
-                    {"compute_bytes", memory["compute_bytes"]},
-                    {"capacity_bytes", budget ? Json(budget->value()) : Json()},
-                    {"headroom_bytes", budget ? Json(report.verdict.headroom.value()) : Json()}}});
+  memory["devices"] = devices_json(report);
   memory["intervals"] = std::move(intervals);
   memory["basis"] = std::move(basis);
   return memory;
@@ -122,11 +170,18 @@ Json speed_json(const std::optional<SpeedRange>& speed) {
 
 Json verdict_json(const Verdict& verdict) {
   const bool known = verdict.budget.known();
+  Json places = Json::array();
+  for (const auto& place : verdict.places)
+    places.push_back({{"device", place.device},
+                      {"need_bytes", place.need.value()},
+                      {"budget_bytes", place.budget.known() ? Json(place.budget.value->value()) : Json()},
+                      {"headroom_bytes", place.budget.known() ? Json(place.headroom.value()) : Json()}});
   return {
       {"fits", fit_name(verdict.fit)},
       {"bound_by", verdict.bound_by},
       {"budget_bytes", known ? Json(verdict.budget.value->value()) : Json()},
       {"headroom_bytes", known ? Json(verdict.headroom.value()) : Json()},
+      {"places", std::move(places)},
       {"basis",
        {{"budget_bytes", {{"basis", basis_name(verdict.budget.basis)}, {"source", verdict.budget.source}}}}}};
 }
@@ -142,7 +197,10 @@ std::string estimate_json(const EstimateReport& report) {
   document["compatibility"] = {
       {"architecture", report.model.architecture.empty() ? Json() : Json(report.model.architecture)},
       {"types", document["artifact"]["tensors_by_type"]},
-      {"backend", "CPU"},
+      {"backend",
+       report.footprint.offload.devices.empty() || report.footprint.offload.devices[0].backend.empty()
+           ? "CPU"
+           : report.footprint.offload.devices[0].backend},
       {"min_engine_version", nullptr}};
   document["scratch"] = scratch_json(report.footprint.scratch);
   document["throughput"] = {{"decode_tokens_per_second", speed_json(report.decode_speed)},

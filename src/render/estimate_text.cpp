@@ -14,8 +14,42 @@ std::string spread(const SizedPart& part) {
 }
 
 std::string budget_name(const EstimateReport& report) {
-  return report.budget_named ? report.verdict.bound_by
-                             : fmt::format("this host ({})", report.verdict.bound_by);
+  return report.budget_named || report.verdict.bound_by.starts_with("GPU")
+             ? report.verdict.bound_by
+             : fmt::format("this host ({})", report.verdict.bound_by);
+}
+
+/// "24.1 GiB in memory and 20.2 GiB on GPU0": what each place needs.
+std::string needs_by_place(const Verdict& verdict) {
+  std::vector<std::string> needs;
+  for (const auto& place : verdict.places)
+    needs.push_back(fmt::format("{} {}", size_text(place.need),
+                                place.device == "CPU" ? "in memory" : "on " + place.device));
+  return fmt::format("{}", fmt::join(needs, ", "));
+}
+
+/// The sentence where devices of their own are part of the answer.
+std::string headline_with_devices(const EstimateReport& report, const std::string& what) {
+  const Verdict& verdict = report.verdict;
+  const std::string layers = report.footprint.offload.gpu_layers == 0
+                                 ? "no layer"
+                                 : fmt::format("{} layers", report.footprint.offload.gpu_layers);
+  const std::string needs = fmt::format("{} with {} on the GPU", needs_by_place(verdict), layers);
+  const std::string limit = verdict.budget.known() ? fmt::format("bound by {} with {}", budget_name(report),
+                                                                 size_text(*verdict.budget.value))
+                                                   : "";
+  switch (verdict.fit) {
+    case Fit::resident:
+      return fmt::format("{} fits: {}, {}.", what, needs, limit);
+    case Fit::pages_from_disk:
+      return fmt::format("{} runs only by paging weights from disk: {}, {}.", what, needs, limit);
+    case Fit::cannot:
+      return fmt::format("{} cannot run: {}, {}, {} too little.", what, needs, limit,
+                         size_text(Bytes(0) - verdict.headroom));
+    case Fit::unknown:
+      break;
+  }
+  return fmt::format("{} needs {}; whether it fits is unknown.", what, needs);
 }
 
 std::string headline(const EstimateReport& report) {
@@ -26,6 +60,12 @@ std::string headline(const EstimateReport& report) {
     need += fmt::format(" (up to {} with a full prompt cache)", size_text(report.footprint.high));
   const Verdict& verdict = report.verdict;
   std::string sentence;
+  if (verdict.places.size() > 1) {
+    sentence = headline_with_devices(report, what);
+    if (verdict.prompt_cache_decides)
+      sentence += " The prompt cache alone decides that: --cache-ram caps it.";
+    return report.next_step.empty() ? sentence : sentence + " Next: " + report.next_step + ".";
+  }
   switch (verdict.fit) {
     case Fit::resident:
       sentence = fmt::format("{} fits: {} of {}, bound by {}.", what, need, size_text(*verdict.budget.value),
@@ -134,6 +174,31 @@ std::string memory_lines(const EstimateReport& report, bool explain) {
   return out;
 }
 
+/// One line per memory, as the engine lists its buffers.
+std::string device_lines(const EstimateReport& report) {
+  const Footprint& f = report.footprint;
+  if (f.devices.empty()) return "";
+  std::string out = fmt::format("\nBy device {:>17} {:>12} {:>12} {:>12} {:>12} {:>12}\n", "weights",
+                                "KV, state", "scratch", "other", "capacity", "left");
+  std::vector<const DeviceMemory*> memories{&f.host};
+  for (const auto& device : f.devices) memories.push_back(&device);
+  for (const auto* memory : memories) {
+    const PlaceVerdict* verdict = nullptr;
+    for (const auto& place : report.verdict.places)
+      if (place.device == memory->device) verdict = &place;
+    const bool judged = verdict != nullptr && verdict->budget.known();
+    out += fmt::format("  {:<8} {:>16} {:>12} {:>12} {:>12} {:>12} {:>12}  {}\n", memory->device,
+                       size_text(memory->weights), size_text(memory->caches + memory->states),
+                       size_text(memory->compute.size),
+                       size_text(memory->runtime.size + memory->companions.size),
+                       judged            ? size_text(*verdict->budget.value)
+                       : memory->unified ? "the CPU's"
+                                         : "unknown",
+                       judged ? size_text(verdict->headroom) : "", memory->label);
+  }
+  return out;
+}
+
 std::string scratch_lines(const Scratch& scratch) {
   if (scratch.parts.empty()) return "";
   std::string out =
@@ -187,6 +252,7 @@ std::string speed_lines(const EstimateReport& report) {
 std::string estimate_text(const EstimateReport& report, bool explain) {
   std::string page = headline(report) + "\n\n" + model_lines(report) + run_lines(report) +
                      artifact_lines(report.artifact) + memory_lines(report, explain);
+  page += device_lines(report);
   if (explain) page += scratch_lines(report.footprint.scratch);
   page += speed_lines(report);
   page += guide_line(report);

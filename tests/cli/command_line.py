@@ -176,6 +176,57 @@ class Estimate(CommandLineCase):
         self.assertEqual(run(*arguments).stdout, run(*arguments).stdout)
 
 
+class Devices(CommandLineCase):
+    MODEL = ("estimate", "-m", "qwen2.5-1.5b-instruct", "--quant", "F16", "-c", "8192", "-np", "1", "--no-repack", "--ram", "64")
+
+    def devices(self, *arguments, status=0):
+        return {d["device"]: d for d in self.document(*self.MODEL, *arguments, status=status)["memory"]["devices"]}
+
+    def test_two_gpus_hold_what_the_engine_places_there(self):
+        devices = self.devices("-ngl", "999", "--gpu", "1000GiB,1000GiB", "-ts", "1,1")
+        # The engine's own buffers for this model, split over two devices of 32-byte alignment.
+        expected = {"CPU": (466_747_392, 0, 39_895_168), "GPU0": (1_404_088_320, 125_829_120, 110_665_728), "GPU1": (1_683_630_080, 109_051_904, 123_248_768)}
+        for name, (weights, kv, compute) in expected.items():
+            device = devices[name]
+            self.assertEqual((device["weights_bytes"], device["kv_bytes"], device["compute_bytes"]), (weights, kv, compute), name)
+        self.assertEqual(devices["GPU0"]["capacity_bytes"] - devices["GPU0"]["headroom_bytes"], 1_404_088_320 + 125_829_120 + 110_665_728)
+
+    def test_a_known_gpu_brings_its_alignment_its_memory_and_its_speed(self):
+        document = self.document(*self.MODEL, "--gpu", "2x RTX 4090")
+        devices = {d["device"]: d for d in document["memory"]["devices"]}
+        self.assertEqual(devices["GPU1"]["name"], "NVIDIA GeForce RTX 4090")
+        self.assertEqual(devices["GPU1"]["capacity_bytes"], 24 << 30)
+        self.assertEqual(document["run"]["gpu_layers"], 29)
+        self.assertIsNotNone(document["throughput"]["decode_tokens_per_second"]["mid"])
+
+    def test_layers_fit_themselves_to_the_gpu_unless_told(self):
+        document = self.document(*self.MODEL, "--gpu", "3GiB")
+        self.assertTrue(0 < document["run"]["gpu_layers"] < 29, document["run"]["gpu_layers"])
+        self.assertEqual(document["verdict"]["fits"], "resident")
+        failed = self.document(*self.MODEL, "--gpu", "3GiB", "-ngl", "all", status=3)
+        self.assertEqual((failed["verdict"]["fits"], failed["verdict"]["bound_by"]), ("cannot", "GPU0"))
+
+    def test_memory_that_is_shared_is_counted_once(self):
+        document = self.document(*self.MODEL, "--gpu", "Apple M2 Max")
+        memory = document["memory"]
+        self.assertEqual(memory["total_bytes"], memory["anonymous_bytes"] + memory["file_backed_bytes"])
+        self.assertEqual([p["device"] for p in document["verdict"]["places"]], ["CPU"])
+
+    def test_weights_and_caches_stay_where_they_are_told_to(self):
+        self.assertEqual(self.devices("--gpu", "8GiB", "-nkvo")["GPU0"]["kv_bytes"], 0)
+        kept = self.devices("--gpu", "8GiB", "-ot", r"blk\.0\.ffn=CPU")["CPU"]["weights_bytes"]
+        self.assertGreater(kept, self.devices("--gpu", "8GiB")["CPU"]["weights_bytes"])
+        self.assertNotIn("GPU1", self.devices("--gpu", "8GiB,8GiB", "-sm", "none"))
+
+    def test_devices_that_are_not_there_are_refused(self):
+        error = self.failure(*self.MODEL, "--gpu", "RTX 4909", status=1, says="RTX 4909")
+        self.assertIn("4090", error["hint"])
+        for arguments, says in ((["--gpu", "2x"], "--gpu"), (["-ngl", "many"], "--gpu-layers"), (["--gpu", "8", "-ot", "x=GPU3"], "GPU3"),
+                                (["--gpu", "8", "-ts", "1,1"], "--tensor-split"), (["-sm", "tensor"], "--split-mode")):
+            with self.subTest(arguments=arguments):
+                self.failure(*self.MODEL, *arguments, status=2, says=says)
+
+
 class Catalog(CommandLineCase):
     def test_kinds_and_entries_are_listed(self):
         self.assertGreaterEqual(len(self.document("catalog", "list", "models")["entries"]), 200)

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "llmsize/app/gpus.hpp"
 #include "llmsize/app/outcome.hpp"
 #include "llmsize/app/services.hpp"
 #include "llmsize/app/sizing.hpp"
@@ -21,6 +22,7 @@ struct EstimateOptions {
       params;  ///< --params: no model, intervals from the catalog's models of that size.
   std::optional<ParamCount> active_params;  ///< --active-params: the model is a mixture of experts.
   std::optional<Bytes> ram;                 ///< --ram: a budget for the whole process.
+  GpuOptions gpus;
   SpeedRequest speed;
   std::optional<std::int64_t> active_tokens;
   std::optional<Requirement> requirement;

@@ -7,6 +7,7 @@
 #include "llmsize/core/architecture.hpp"
 #include "llmsize/core/footprint.hpp"
 #include "llmsize/core/model.hpp"
+#include "llmsize/core/placement.hpp"
 #include "llmsize/core/quantize.hpp"
 #include "llmsize/core/run.hpp"
 #include "llmsize/core/weights.hpp"
@@ -23,6 +24,7 @@ struct SizingRequest {
   QuantizeOptions quantize;
   RunRequest run;
   Residency residency;
+  OffloadRequest offload;  ///< Without devices everything is on the host.
 };
 
 /// A sized model, with what it was sized from.

@@ -28,7 +28,9 @@ struct SpeedRequest {
   std::optional<std::int64_t> experts_used;  ///< --experts-used
   std::optional<std::int64_t> depth;         ///< Tokens before the one decoded; default: the whole context.
   std::vector<PlacedGpu> gpus;               ///< The rest of the layers is on the CPU.
-  bool experts_on_cpu = false;               ///< Routed experts stay on the CPU (-ncmoe for all layers).
+  /// Of the devices that a footprint has; where they are there, its placement says what each does.
+  std::vector<std::optional<GpuSpec>> specs;
+  bool experts_on_cpu = false;  ///< Routed experts stay on the CPU (-ncmoe for all layers).
 };
 
 /// Speeds, or why they are unknown.
@@ -49,10 +51,12 @@ Fact<BytesPerSecond> memory_bandwidth(const Services& services, const Host& host
 CpuDevice cpu_device(const Host& host, const SpeedRequest& request, Fact<BytesPerSecond> bandwidth,
                      const CpuConstants& constants);
 
-/// Decode and prompt speed of `model` (final types) in a run. `disk` where weights do not fit in memory.
+/// Decode and prompt speed of `model` (final types) in a run. `disk` where weights do not fit in memory;
+/// `placed` where it has devices, which then share the work as it places weights.
 Result<SpeedAnswer> estimate_speed(const Services& services, const Model& model, const ContextLayout& context,
                                    const Run& run, const Host& host, const SpeedRequest& request,
-                                   const std::optional<DiskReads>& disk = std::nullopt);
+                                   const std::optional<DiskReads>& disk = std::nullopt,
+                                   const Footprint* placed = nullptr);
 
 /// The same, put into `report`, whose footprint and verdict say whether weights are read from storage.
 Result<void> fill_speed(const Services& services, const Model& model, const ContextLayout& context,

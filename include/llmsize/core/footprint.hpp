@@ -5,6 +5,7 @@
 #include "llmsize/core/cache.hpp"
 #include "llmsize/core/fact.hpp"
 #include "llmsize/core/graph.hpp"
+#include "llmsize/core/placement.hpp"
 #include "llmsize/core/quantize.hpp"
 #include "llmsize/core/result.hpp"
 #include "llmsize/core/run.hpp"
@@ -35,7 +36,31 @@ struct SizedPart {
   bool known = true;  ///< False: nobody can say, and the figures above mean nothing.
 };
 
-/// What a model costs on one host, by part. Sums follow docs/METHOD.md, "Totals".
+/// What one memory holds in the engine's buffers: the host's, or a device's.
+struct DeviceMemory {
+  std::string device;  ///< "CPU", "GPU0".
+  std::string label;   ///< "NVIDIA GeForce RTX 4090"; empty for the host.
+  Bytes weights;
+  Bytes caches;
+  Bytes states;
+  SizedPart compute;
+  SizedPart runtime;     ///< What the driver takes for a context; 0 on the host.
+  SizedPart companions;  ///< Adapters, projector and draft model that lie here.
+  Fact<Bytes> capacity;  ///< Of a device; the host is judged by its budget.
+  bool unified = false;  ///< Lies in the host's memory: counted there.
+
+  [[nodiscard]] Bytes size() const {
+    return weights + caches + states + compute.size + runtime.size + companions.size;
+  }
+  [[nodiscard]] Bytes high() const {
+    return weights + caches + states + compute.high + runtime.high + companions.high;
+  }
+  [[nodiscard]] Bytes low() const {
+    return weights + caches + states + compute.low + runtime.low + companions.low;
+  }
+};
+
+/// What a model costs, by part: sums over all devices. Sums follow docs/METHOD.md, "Totals".
 struct Footprint {
   SizedPart weights;   ///< The engine's buffers, without repacked copies.
   SizedPart repacked;  ///< Copies in another layout.
@@ -48,15 +73,31 @@ struct Footprint {
   SizedPart adapters;
   SizedPart projector;
   SizedPart draft;
-  SizedPart runtime;  ///< Vocabulary, graph metadata and other leftovers of the process.
-  Scratch scratch;    ///< `compute` by named part.
+  SizedPart runtime;        ///< Vocabulary, graph metadata and other leftovers of the process.
+  SizedPart orchestration;  ///< What runs around the engine, where the user says how much.
+  SizedPart token_vectors;  ///< Input embeddings of a micro-batch: inside `compute`, not added again.
+  SizedPart results;        ///< Numbers and text of the tokens: inside `runtime`, not added again.
+  SizedPart load_staging;   ///< Held while loading only; in no sum.
+  Scratch scratch;          ///< `compute` by named part.
 
-  Bytes anonymous;      ///< Cannot be dropped by the system; the prompt cache, which grows, is not in it.
-  Bytes file_backed;    ///< Mapped from the file: reclaimable unless locked.
-  Bytes total;          ///< anonymous + file_backed.
+  OffloadRequest offload;  ///< With the number of layers that was chosen; no devices: all on the host.
+  Placement placement;     ///< Of `offload`; without devices it is empty.
+  DeviceMemory host;
+  Bytes pinned;                       ///< Part of `host` in memory that the driver of a device locked.
+  std::vector<DeviceMemory> devices;  ///< As in `offload`.
+
+  // Of the host, with all devices that share its memory:
+  Bytes anonymous;    ///< Cannot be dropped by the system; the prompt cache, which grows, is not in it.
+  Bytes file_backed;  ///< Mapped from the file: reclaimable unless locked.
+  /// In memories of their own.
+  Bytes elsewhere, elsewhere_high;
+  Bytes total;          ///< anonymous + file_backed + elsewhere.
   Bytes low, high;      ///< Without and with a full prompt cache, and with every part at its low and high.
   bool locked = false;  ///< --load-mode mlock: what is mapped cannot be dropped either.
   std::vector<std::string> notes;
+
+  /// What the host must have room for at most.
+  [[nodiscard]] Bytes host_high() const { return high - elsewhere_high; }
 };
 
 /// Sizes `model` (with its final types) for `run` on one CPU host. `known_scratch`, where given, is what the
@@ -65,21 +106,46 @@ struct Footprint {
 Result<Footprint> footprint(const Model& model, const Architecture& architecture, const Run& run,
                             const Residency& residency, const Scratch* known_scratch = nullptr);
 
+/// Sizes `model` for `run` with the layers that `offload` moves on its devices; `fitting_gpu_layers` becomes
+/// as many as fit there. Errors: those of placing and of the run's graph.
+Result<Footprint> footprint(const Model& model, const Architecture& architecture, const Run& run,
+                            const Residency& residency, const OffloadRequest& offload);
+
+/// A part that comes beside the model, on the host or on a device of `footprint`.
+struct Companion {
+  SizedPart Footprint::*part;
+  SizedPart size;
+  int device = Placement::host;
+  bool mapped = false;  ///< On the host and backed by a file.
+};
+/// Adds it to its part, its place and all sums.
+void add_companion(Footprint& footprint, const Companion& companion);
+
 /// What becomes of a footprint under a budget.
 enum class Fit { resident, pages_from_disk, cannot, unknown };
 const char* fit_name(Fit fit);
 
+/// One memory under its own budget.
+struct PlaceVerdict {
+  std::string device;  ///< "CPU", "GPU0".
+  Fact<Bytes> budget;
+  Bytes need;
+  Bytes headroom;  ///< budget - need; 0 where the budget is unknown.
+};
+
 struct Verdict {
   Fit fit = Fit::unknown;
-  std::string
-      bound_by;  ///< The limit that decided, for example "--ram" or "cgroup memory.max (/sys/fs/cgroup/…)".
-  Fact<Bytes> budget;
-  Bytes headroom;                     ///< budget - need; negative where it does not fit.
+  /// The limit that decided, for example "--ram", "cgroup memory.max (/sys/fs/cgroup/…)" or "GPU0".
+  std::string bound_by;
+  Fact<Bytes> budget;                 ///< Of the memory that decided.
+  Bytes headroom;                     ///< budget - need there; negative where it does not fit.
+  std::vector<PlaceVerdict> places;   ///< The host, then every device with a memory of its own.
   bool prompt_cache_decides = false;  ///< With --cache-ram 0 the answer would be a better one.
 };
 
-/// resident: anonymous and file-backed fit; pages_from_disk: anonymous fits; cannot: it does not. The need is
-/// `high`: every part at its high and the prompt cache at its cap.
+/// resident: anonymous and file-backed fit; pages_from_disk: anonymous fits; cannot: it does not, or a device
+/// has too little. The need is `high`: every part at its high and the prompt cache at its cap. `budget` is
+/// the host's; devices bring theirs.
 Verdict judge(const Footprint& footprint, const Fact<Bytes>& budget, const std::string& bound_by);
 
 /// What a model that pages from disk reads for each token.

@@ -35,6 +35,9 @@ struct Scratch {
 Result<TensorGraph> prompt_graph(const Model& model, const Architecture& architecture, const Run& run,
                                  const ContextLayout& layout);
 
+/// The largest tensor of each kind that `graph` computes.
+std::vector<ScratchPart> named_parts(const TensorGraph& graph);
+
 /// Sizes that graph on one CPU device, 32-byte alignment. Errors as for prompt_graph, and overflow.
 Result<Scratch> compute_scratch(const Model& model, const Architecture& architecture, const Run& run,
                                 const ContextLayout& layout);

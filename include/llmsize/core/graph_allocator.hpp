@@ -140,10 +140,11 @@ struct DeviceGraph {
   TensorGraph graph;
   std::vector<std::int8_t> devices;  ///< Per tensor: 0 to device_count - 1.
   int device_count = 1;
+  std::vector<std::int64_t> alignments;  ///< Per device; 32 where there are none.
 };
 
 /// What each device reserves. Rules and errors as for one device.
-std::vector<Reservation> reserve(const DeviceGraph& graph, std::int64_t alignment = 32);
+std::vector<Reservation> reserve(const DeviceGraph& graph);
 
 /// Runs the engine's graph allocator: best fit over one address space, results in place where allowed.
 /// The rules are stated in docs/METHOD.md, "Scratch"; reproduces the engine on all 381 recorded graphs.

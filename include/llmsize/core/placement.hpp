@@ -1,5 +1,7 @@
 #pragma once
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +22,28 @@ struct Device {
   std::string name;  ///< "GPU0".
   BufferRule buffer;
   Fact<Bytes> capacity;  ///< Free memory; splits layers where no split is given.
+  std::string label;     ///< What the user or the system calls it: "NVIDIA GeForce RTX 4090".
+  std::string backend;   ///< The engine's backend: "cuda", "rocm", "vulkan", "metal"; empty: any.
+  bool unified = false;  ///< Its memory is the host's: `capacity` is no memory of its own.
+  /// Its driver lends the host memory that it can read, which the engine then prefers to repacked weights.
+  bool has_host_buffer = false;
+  /// Runs operations of large batches itself even where the weights lie on the host, copying those over.
+  bool takes_host_weights = false;
+};
+
+/// What several devices share: whole layers, or besides each matrix by its rows. Of llama-server's
+/// --split-mode, `none` is a request with one device.
+enum class SplitMode { layer, row };
+
+/// `OffloadRequest::gpu_layers` that `choose_layers` replaces: as many as fit, and every one. The engine's
+/// own numbers for `auto` and `all`.
+inline constexpr std::int64_t fitting_gpu_layers = -1;
+inline constexpr std::int64_t all_gpu_layers = -2;
+
+/// -ot REGEX=DEVICE: weights whose name matches are on that device, the first rule that matches decides.
+struct WeightOverride {
+  std::string pattern;
+  int device = -1;  ///< Index, or `Placement::host`.
 };
 
 /// What is moved off the host, in llama-server's terms.
@@ -29,6 +53,11 @@ struct OffloadRequest {
   std::vector<double> tensor_split;    ///< -ts, one proportion per device; empty: by capacity.
   std::int64_t cpu_expert_layers = 0;  ///< -ncmoe: the experts of so many first layers stay on the host.
   bool kv_offload = true;              ///< Caches and states follow their layers.
+  SplitMode split_mode = SplitMode::layer;
+  std::vector<WeightOverride> overrides;
+  bool operation_offload = true;  ///< --op-offload: see Device::takes_host_weights.
+  /// --fit-target: what `fitting_gpu_layers` leaves free on every device.
+  Bytes fit_margin = mebibytes(1024);
 };
 
 /// What one device holds. The host is named "CPU" and comes first.
@@ -45,7 +74,8 @@ struct Placement {
   static constexpr int host = -1;
   std::vector<int> layer_devices;  ///< Per layer of the file, prediction layers included: index or `host`.
   int output_device = host;
-  std::vector<DeviceShare> shares;  ///< The host, then `OffloadRequest::devices` in order.
+  std::vector<DeviceShare> shares;                     ///< The host, then `OffloadRequest::devices` in order.
+  std::map<std::string, int, std::less<>> overridden;  ///< Weights that an override moved, and where to.
 };
 
 /// The device that the weight `name` is on: index or `Placement::host`; `everywhere` for frequencies, of
@@ -55,8 +85,8 @@ int device_of_weight(const Model& model, const Placement& placement, const Offlo
                      std::string_view name);
 
 /// Places a model as the engine does (docs/METHOD.md, "Placement").
-/// Errors: usage for a negative or empty split, more splits than devices, or a missing split where a capacity
-/// is unknown.
+/// Errors: usage for a negative or empty split, more splits than devices, a missing split where a capacity
+/// is unknown, or an override that is no regular expression.
 Result<Placement> place(const Model& model, const Architecture& architecture, const ContextLayout& layout,
                         const OffloadRequest& request);
 

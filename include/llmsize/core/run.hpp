@@ -32,6 +32,7 @@ struct RunRequest {
   bool swa_full = false;
   Tool tool = Tool::server;
   std::int64_t draft_tokens = 0;  ///< Speculative tokens per slot that also output logits.
+  bool embeddings = false;        ///< --embedding: every token of a batch may be an output.
 };
 
 /// A run with every default applied and every size padded as the engine pads it.
@@ -48,6 +49,7 @@ struct Run {
   std::int64_t prompt_tokens =
       512;  ///< Tokens of the reserved prompt graph: min(n_ctx, ubatch) rounded up to sequences.
   std::int64_t output_rows = 1;  ///< Logit rows of the reserved prompt graph.
+  bool embeddings = false;       ///< The server answers with embeddings.
   TensorType cache_type_k = tensor_type::f16;
   TensorType cache_type_v = tensor_type::f16;
   bool flash_attention = true;  ///< As resolved: `auto` is on, except where the architecture forbids it.

@@ -53,6 +53,26 @@ TEST_CASE("A pipeline keeps inputs and crossing tensors once per micro-batch in 
   CHECK(sizes[second].size == Bytes(4 * 128 + 128));
 }
 
+TEST_CASE("A device that takes large batches over gets a copy of the host's weight, padded its way") {
+  TwoMatrices two;
+  for (auto& place : two.places.devices)
+    if (place != FixedPlaces::anywhere) place = host;
+  two.places.host_weights_runner = first;
+  two.places.rules = {{512, 0}, {32, 0}, {32, 0}};
+  // Four tokens are too few.
+  CHECK(reserve(split_graph(two.graph, two.places))[first].size == Bytes(0));
+  GraphBuilder builder;
+  const TensorId x = builder.input("x", tensor_type::f32, {8, 32, 1, 1});
+  const TensorId a = builder.external("a", tensor_type::f32, {8, 8, 1, 1});
+  builder.expand(builder.output(builder.mul_mat(a, x)));
+  FixedPlaces places = two.places;
+  const auto graph = *std::move(builder).finish();
+  places.devices.assign(graph.tensors.size(), FixedPlaces::anywhere);
+  places.devices[static_cast<std::size_t>(x)] = places.devices[static_cast<std::size_t>(a)] = host;
+  // By hand: the weight (256 bytes, padded to 512), 1024 bytes of x and as many of the product.
+  CHECK(reserve(split_graph(graph, places))[first].size == Bytes(512 + 1024 + 1024));
+}
+
 TEST_CASE("With everything on the host the split changes nothing") {
   TwoMatrices two;
   for (auto& place : two.places.devices)

@@ -4,6 +4,7 @@
 
 #include "llmsize/core/architecture.hpp"
 #include "llmsize/core/model.hpp"
+#include "support/generic_devices.hpp"
 
 using namespace llmsize;
 
@@ -33,8 +34,7 @@ Model four_layers(bool tied = true) {
 
 OffloadRequest gpus(int count, std::int64_t layers) {
   OffloadRequest request;
-  for (int i = 0; i < count; ++i)
-    request.devices.push_back({"GPU" + std::to_string(i), cpu_buffer_rule, assumed(gibibytes(24), "test")});
+  request.devices = test::generic_devices(count, gibibytes(24));
   request.gpu_layers = layers;
   return request;
 }
@@ -101,6 +101,27 @@ TEST_CASE("Experts of the first layers and caches can stay on the host") {
   CHECK(placement.shares[0].weights == Bytes(table + 2 * weight));
   CHECK(placement.shares[0].caches == one_cache * 4);
   CHECK(placement.shares[1].caches == Bytes(0));
+}
+
+TEST_CASE("A weight that an override names is where it says, whatever its layer") {
+  auto request = gpus(1, 999);
+  request.overrides = {{R"(blk\.[01]\.ffn)", Placement::host}, {"ffn", 0}};
+  const auto placement = placed(four_layers(), request);
+  CHECK(placement.shares[0].weights == Bytes(table + 2 * weight));
+  CHECK(device_of_weight(four_layers(), placement, request, "blk.1.ffn_up_exps.weight") == Placement::host);
+  CHECK(device_of_weight(four_layers(), placement, request, "blk.2.ffn_up_exps.weight") == 0);
+  request.overrides = {{"[", 0}};
+  CHECK_FALSE(place(four_layers(), Architecture{}, {}, request));
+}
+
+TEST_CASE("Split by rows, each matrix is cut in groups of 128 rows and vectors stay with their layer") {
+  auto request = gpus(2, 999);
+  request.split_mode = SplitMode::row;
+  request.tensor_split = {3, 1};
+  const auto placement = placed(four_layers(false), request);
+  // Three quarters of 256 rows are 192, of which one group of 128 is whole; of 1024 rows 768 are.
+  CHECK(placement.shares[1].weights == Bytes(8 * weight / 2 + table / 4 * 3 + 128));
+  CHECK(placement.shares[2].weights == Bytes(8 * weight / 2 + table / 4));
 }
 
 TEST_CASE("Impossible splits are wrong usage") {

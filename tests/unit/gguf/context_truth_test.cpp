@@ -12,6 +12,7 @@
 #include "llmsize/core/placement.hpp"
 #include "llmsize/core/scratch_closed_form.hpp"
 #include "llmsize/gguf/reader.hpp"
+#include "support/generic_devices.hpp"
 #include "support/ground_truth.hpp"
 #include "support/sparse_files.hpp"
 
@@ -65,8 +66,7 @@ struct ContextSweep {
 /// The offload that a row's settings describe; devices stand for remote CPUs, so they align to 32.
 OffloadRequest offload_request(const nlohmann::json& settings) {
   OffloadRequest request;
-  for (int i = 0; i < settings.at("gpus").get<int>(); ++i)
-    request.devices.push_back({"GPU" + std::to_string(i), cpu_buffer_rule, assumed(gibibytes(1000), "test")});
+  request.devices = test::generic_devices(settings.at("gpus").get<int>(), gibibytes(1000));
   request.gpu_layers = settings.at("n_gpu_layers").get<std::int64_t>();
   request.cpu_expert_layers = settings.value("n_cpu_moe", std::int64_t{0});
   std::istringstream proportions(settings.value("tensor_split", std::string()));
