@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "llmsize/app/find_model.hpp"
 #include "llmsize/app/guide_comparison.hpp"
 #include "llmsize/app/params_sizing.hpp"
 #include "llmsize/app/speed.hpp"
@@ -19,10 +20,6 @@ Result<void> check_options(const EstimateOptions& options) {
   if (!model && !options.params)
     return fail(ErrorCode::usage, "nothing to size",
                 "Name a model (-m qwen2.5-7b-instruct, -m file.gguf) or a size (--params 32).");
-  const auto& beside = options.sizing.companions;
-  if (options.params && (beside.drafts() || !beside.adapters.empty() || !beside.projector.empty()))
-    return fail(ErrorCode::usage, "adapters, projectors and drafts belong to a model, not to --params",
-                "Name the model with -m.");
   if (options.active_params && !options.params)
     return fail(ErrorCode::usage, "--active-params goes with --params",
                 "A named model knows its own experts.");
@@ -65,7 +62,7 @@ EstimateReport report_of(const Sizing& sizing) {
 
 /// A name such as "Qwen9-300B-A30B" that no catalog has still states total and active parameters.
 std::optional<ParamsRequest> params_of_unknown_name(const Error& error, const std::string& name) {
-  if (error.code != ErrorCode::not_found) return std::nullopt;
+  if (error.code != ErrorCode::not_found || names_a_file(name)) return std::nullopt;
   const auto stated = params_in_name(name);
   return stated && stated->active ? stated : std::nullopt;
 }

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "llmsize/app/find_model.hpp"
 #include "llmsize/catalog/guide.hpp"
 #include "llmsize/core/text.hpp"
 

@@ -2,27 +2,21 @@
 
 #include <fmt/format.h>
 
-#include "llmsize/app/config_model.hpp"
+#include "llmsize/app/find_model.hpp"
 #include "llmsize/catalog/architectures.hpp"
 #include "llmsize/catalog/file_types.hpp"
-#include "llmsize/catalog/model_names.hpp"
-#include "llmsize/catalog/models.hpp"
 #include "llmsize/catalog/vocabularies.hpp"
 #include "llmsize/core/text.hpp"
 #include "llmsize/core/weights.hpp"
-#include "llmsize/gguf/reader.hpp"
 
 namespace llmsize::app {
 namespace {
 
-bool looks_like_path(const Services& services, const std::string& name) {
-  return name.ends_with(".gguf") || name.find('/') != std::string::npos || services.files.exists(name);
-}
-
-/// A file's name for the types it holds, by general.file_type; "as in the file" where that says nothing.
+/// A file's name for the types it holds, by general.file_type; words where that says nothing.
 std::string own_file_type(const Services& services, const Model& model) {
   const std::string name = model.file_type ? catalog::file_type_name(services.catalog, *model.file_type) : "";
-  return name.empty() ? "as in the file" : name;
+  if (!name.empty()) return name;
+  return model.source == ModelSource::gguf ? "as in the file" : "as published";
 }
 
 /// The types of a file converted from published weights to F32, F16 or BF16: matrices take that type, all
@@ -61,7 +55,7 @@ QuantizedArtifact convert(Model& model, const FileType& file_type,
 /// Gives `model` its final types and says what that makes on disk.
 Result<QuantizedArtifact> quantize(const Services& services, const SizingRequest& request,
                                    const std::string& quant, Model& model) {
-  if (quant.empty() && model.source == ModelSource::gguf)
+  if (quant.empty() && (model.source == ModelSource::gguf || model.types_are_final))
     return QuantizedArtifact{own_file_type(services, model), weight_sizes(model)};
   const auto file_type =
       catalog::load_file_type(services.catalog, services.types, quant.empty() ? default_file_type : quant);
@@ -91,15 +85,6 @@ Result<Architecture> architecture_of(const Services& services, const Model& mode
 
 }  // namespace
 
-Result<Model> find_model(const Services& services, const std::string& name, std::string& quant) {
-  if (names_config(services, name)) return load_config_model(services, name);
-  if (looks_like_path(services, name)) return read_gguf(services.files, name, services.types);
-  const auto named = catalog::find_model(services.catalog, name);
-  if (!named) return tl::unexpected(named.error());
-  if (quant.empty() && named->file_type) quant = *named->file_type;
-  return catalog::load_model(services.catalog, named->entry);
-}
-
 Result<Sizing> size_model(const Services& services, const SizingRequest& request) {
   std::string quant = request.quant;
   auto model = find_model(services, request.model, quant);
@@ -117,9 +102,7 @@ Result<Sizing> size_model(const Services& services, const SizingRequest& request
   auto architecture = architecture_of(services, *model);
   if (!architecture) return tl::unexpected(architecture.error());
   sizing.architecture = std::move(*architecture);
-  RunRequest run_request = request.run;
-  if (request.companions.drafts()) run_request.draft_tokens = request.companions.drafted();
-  auto run = resolve_run(run_request, *model, sizing.architecture);
+  auto run = resolve_run(request.run, *model, sizing.architecture);
   if (!run) return tl::unexpected(run.error());
   sizing.run = std::move(*run);
   if (auto context = context_layout(*model, sizing.architecture, sizing.run))
@@ -130,9 +113,6 @@ Result<Sizing> size_model(const Services& services, const SizingRequest& request
   sizing.model = std::move(*model);
   for (const auto* notes : {&sizing.run.notes, &sizing.footprint.notes})
     sizing.notes.insert(sizing.notes.end(), notes->begin(), notes->end());
-  if (auto added = add_companions(services, request, sizing); !added) return tl::unexpected(added.error());
-  if (sizing.footprint.high.is_saturated())
-    return fail(ErrorCode::overflow, "the sizes do not fit 64 bits", "One of the files named is damaged.");
   return sizing;
 }
 

@@ -6,7 +6,6 @@
 
 #include "llmsize/app/local_host.hpp"
 #include "llmsize/cli/commands.hpp"
-#include "llmsize/cli/companion_options.hpp"
 #include "llmsize/cli/device_options.hpp"
 #include "llmsize/cli/setters.hpp"
 #include "llmsize/cli/values.hpp"
@@ -37,37 +36,38 @@ OptionGroup model_options(EstimateOptions& o, const TypeTable& types) {
     o.sizing.quantize.tensor_types.emplace_back(text.substr(0, equals), *type);
     return {};
   };
-  return {"Model",
-          {{{"-m", "--model"},
-            "NAME",
-            "GGUF file, catalog id or alias such as Qwen3-235B-A22B",
-            set_text(o.sizing.model)},
-           {{"--params"},
-            "N",
-            "parameters in billions (32, 0.5, 270M) instead of a model: answers with intervals",
-            set_params(o.params)},
-           {{"-A", "--active-params"},
-            "N",
-            "with --params: parameters active per token, for a mixture of experts",
-            set_params(o.active_params)},
-           {{"--quant"},
-            "TYPE",
-            "file type to quantize to, such as Q4_K_M (default: the file's own, else Q4_K_M)",
-            set_text(o.sizing.quant)},
-           {{"--imatrix"}, "", "the quantizer has an importance matrix", set_true(o.sizing.quantize.imatrix)},
-           {{"--pure"}, "", "every tensor takes the file type's default", set_true(o.sizing.quantize.pure)},
-           {{"--output-tensor-type"},
-            "TYPE",
-            "type of the output tensor",
-            set_type(o.sizing.quantize.output_tensor_type, types)},
-           {{"--token-embedding-type"},
-            "TYPE",
-            "type of the token embeddings",
-            set_type(o.sizing.quantize.token_embedding_type, types)},
-           {{"--tensor-type"},
-            "REGEX=TYPE",
-            "type of the tensors whose name matches; repeatable",
-            tensor_type_rule}}};
+  return {
+      "Model",
+      {{{"-m", "--model"},
+        "NAME",
+        "GGUF file, config.json folder, hf:ORG/REPO[:QUANT], ollama:NAME, lmstudio:NAME, catalog id or alias",
+        set_text(o.sizing.model)},
+       {{"--params"},
+        "N",
+        "parameters in billions (32, 0.5, 270M) instead of a model: answers with intervals",
+        set_params(o.params)},
+       {{"-A", "--active-params"},
+        "N",
+        "with --params: parameters active per token, for a mixture of experts",
+        set_params(o.active_params)},
+       {{"--quant"},
+        "TYPE",
+        "file type to quantize to, such as Q4_K_M (default: the file's own, else Q4_K_M)",
+        set_text(o.sizing.quant)},
+       {{"--imatrix"}, "", "the quantizer has an importance matrix", set_true(o.sizing.quantize.imatrix)},
+       {{"--pure"}, "", "every tensor takes the file type's default", set_true(o.sizing.quantize.pure)},
+       {{"--output-tensor-type"},
+        "TYPE",
+        "type of the output tensor",
+        set_type(o.sizing.quantize.output_tensor_type, types)},
+       {{"--token-embedding-type"},
+        "TYPE",
+        "type of the token embeddings",
+        set_type(o.sizing.quantize.token_embedding_type, types)},
+       {{"--tensor-type"},
+        "REGEX=TYPE",
+        "type of the tensors whose name matches; repeatable",
+        tensor_type_rule}}};
 }
 
 OptionGroup run_options(EstimateOptions& o, const TypeTable& types) {
@@ -102,10 +102,6 @@ OptionGroup run_options(EstimateOptions& o, const TypeTable& types) {
         "server|bench",
         "which program runs it; bench may output logits for every token (server)",
         set_choice<Tool>(run.tool, {{"server", Tool::server}, {"bench", Tool::bench}})},
-       {{"--embedding", "--embeddings"},
-        "",
-        "the server answers with embeddings, so every token of a batch may be an output",
-        set_true(run.embeddings)},
        {{"--active-tokens"},
         "N",
         "tokens held so far, for the active part of the KV cache",
@@ -247,7 +243,6 @@ Command estimate_command(const app::Services& services) {
   command.groups = {model_options(flags->options, services.types),
                     run_options(flags->options, services.types),
                     device_options(flags->options.gpus, flags->options.sizing.offload),
-                    companion_options(flags->options.sizing.companions, services.types),
                     memory_options(flags->options),
                     speed_options(flags->options),
                     answer_options(*flags)};

@@ -12,6 +12,7 @@
 #include "llmsize/core/engine.hpp"
 #include "llmsize/core/text.hpp"
 #include "llmsize/io/benchmarks.hpp"
+#include "llmsize/io/curl_client.hpp"
 #include "llmsize/io/local_files.hpp"
 #include "llmsize/io/logging.hpp"
 #include "llmsize/io/process.hpp"
@@ -156,7 +157,9 @@ int run(Words words) {
   if (!types) return report(types.error(), flags->json);
   const io::LocalSystem system;
   const io::LocalBenchmarks benchmarks;
-  const app::Services services{files, writer, environment, *catalog, *types, &system, &benchmarks};
+  const io::CurlClient http(system);
+  const app::Services services{files,   writer,      environment, *catalog, *types,
+                               &system, &benchmarks, nullptr,     &http};
   // `catalog validate` answers with them.
   if (words != Words{"catalog", "validate"}) warn_of(*catalog);
 

@@ -168,7 +168,7 @@ class Estimate(CommandLineCase):
                 path = pathlib.Path(folder, name)
                 path.write_bytes(content)
                 self.failure("estimate", "-m", str(path), status=1, says=name)
-            self.failure("estimate", "-m", folder, status=1, says="directory")
+            self.failure("estimate", "-m", folder, status=1, says="holds several models")
             self.failure("estimate", "-m", folder + "/none.gguf", status=1, says="none.gguf")
 
     def test_the_same_question_gets_the_same_bytes(self):

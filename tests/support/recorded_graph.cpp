@@ -94,9 +94,7 @@ std::string read_text(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
-namespace {
-
-std::vector<std::filesystem::path> unpack_graphs() {
+std::vector<std::filesystem::path> recorded_graph_files() {
   const char* shared = std::getenv("LLMSIZE_SHARED");
   if (shared == nullptr) return {};
   const auto folder = std::filesystem::temp_directory_path() / ("llmsize-graphs-" + std::to_string(getuid()));
@@ -108,13 +106,6 @@ std::vector<std::filesystem::path> unpack_graphs() {
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder))
     if (entry.path().extension() == ".txt") files.push_back(entry.path());
   std::sort(files.begin(), files.end());
-  return files;
-}
-
-}  // namespace
-
-const std::vector<std::filesystem::path>& recorded_graph_files() {
-  static const auto files = unpack_graphs();
   return files;
 }
 

@@ -6,6 +6,7 @@
 #include "llmsize/ports/environment.hpp"
 #include "llmsize/ports/file_reader.hpp"
 #include "llmsize/ports/file_writer.hpp"
+#include "llmsize/ports/http_client.hpp"
 #include "llmsize/ports/system_calls.hpp"
 
 namespace llmsize::app {
@@ -20,6 +21,7 @@ struct Services {
   const SystemCalls* system = nullptr;      ///< Null in tests that own their world.
   const Benchmarks* benchmarks = nullptr;   ///< The same.
   const CommandRunner* commands = nullptr;  ///< The same.
+  const HttpClient* http = nullptr;         ///< The same.
 };
 
 }  // namespace llmsize::app

@@ -3,7 +3,6 @@
 #include <string>
 #include <vector>
 
-#include "llmsize/app/companions.hpp"
 #include "llmsize/app/services.hpp"
 #include "llmsize/core/architecture.hpp"
 #include "llmsize/core/footprint.hpp"
@@ -20,13 +19,12 @@ inline constexpr const char* default_file_type = "Q4_K_M";
 
 /// Which model, how quantized, run how: everything that decides bytes.
 struct SizingRequest {
-  std::string model;  ///< A path, catalog id or alias.
+  std::string model;  ///< A path, an hf:, ollama: or lmstudio: name, a catalog id or alias.
   std::string quant;  ///< File type; empty: the file's own, or Q4_K_M for anything that is not yet quantized.
   QuantizeOptions quantize;
   RunRequest run;
   Residency residency;
   OffloadRequest offload;  ///< Without devices everything is on the host.
-  CompanionRequest companions;
 };
 
 /// A sized model, with what it was sized from.
@@ -41,11 +39,6 @@ struct Sizing {
   Footprint footprint;
   std::vector<std::string> notes;
 };
-
-/// Finds a model by what the user wrote: an existing path or *.gguf, a catalog id, an alias. `quant` receives
-/// what an alias such as "qwen2.5-coder:14b-instruct-q4_K_M" implies, unless it is set already. Errors:
-/// not_found with similar names; whatever reading it can fail with.
-Result<Model> find_model(const Services& services, const std::string& name, std::string& quant);
 
 /// The one pipeline from a request to bytes; estimate, plan and fit all use it.
 Result<Sizing> size_model(const Services& services, const SizingRequest& request);
