@@ -2,75 +2,17 @@
 
 #include <algorithm>
 #include <atomic>
-#include <barrier>
-#include <chrono>
-#include <cstdlib>
-#include <cstring>
-#include <functional>
-#include <memory>
-#include <thread>
+#include <cstdint>
 
-#include <fcntl.h>
-#include <fmt/format.h>
-#include <sched.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#include "compute_kernels.hpp"
+#include "llmsize/io/timing.hpp"
 
 namespace llmsize::io {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-/// When a worker began and ended a repetition.
-struct Span {
-  Clock::time_point begin, end;
-};
-
-double seconds_of(const std::vector<Span>& spans) {
-  auto first = spans.front().begin, last = spans.front().end;
-  for (const auto& span : spans) {
-    first = std::min(first, span.begin);
-    last = std::max(last, span.end);
-  }
-  return std::chrono::duration<double>(last - first).count();
-}
-
-void pin(int cpu) {
-  cpu_set_t mask;
-  CPU_ZERO(&mask);
-  if (cpu >= 0 && cpu < CPU_SETSIZE) {
-    CPU_SET(static_cast<std::size_t>(cpu), &mask);
-    // A refusal leaves the worker where the scheduler likes; the spread then shows it.
-    (void)::sched_setaffinity(0, sizeof mask, &mask);
-  }
-}
-
-/// Runs `prepare` once and `work` `repetitions` times on one pinned thread per CPU, all starting together,
-/// and returns the seconds of each repetition.
-std::vector<double> time_workers(const std::vector<int>& cpus, int repetitions,
-                                 const std::function<void(std::size_t)>& prepare,
-                                 const std::function<void(std::size_t)>& work) {
-  const std::size_t count = cpus.size();
-  std::vector<std::vector<Span>> spans(static_cast<std::size_t>(repetitions), std::vector<Span>(count));
-  std::barrier together(static_cast<std::ptrdiff_t>(count));
-  const auto worker = [&](std::size_t index) {
-    pin(cpus[index]);
-    prepare(index);
-    for (auto& repetition : spans) {
-      together.arrive_and_wait();
-      repetition[index].begin = Clock::now();
-      work(index);
-      repetition[index].end = Clock::now();
-    }
-  };
-  std::vector<std::jthread> threads;
-  for (std::size_t index = 0; index < count; ++index) threads.emplace_back(worker, index);
-  threads.clear();
-  std::vector<double> seconds;
-  for (const auto& repetition : spans) seconds.push_back(std::max(1e-9, seconds_of(repetition)));
-  return seconds;
-}
 
 /// Anonymous memory that asks for huge pages.
 class Buffer {
@@ -89,23 +31,25 @@ class Buffer {
   Buffer& operator=(const Buffer&) = delete;
   [[nodiscard]] char* data() const { return data_; }
 
+  /// Pages go to these nodes in turn, whoever touches them first. False where the kernel refuses.
+  [[nodiscard]] bool interleave(const std::vector<int>& nodes) const {
+    constexpr int interleave_policy = 3;  // MPOL_INTERLEAVE (Linux, uapi/linux/mempolicy.h)
+    constexpr std::size_t bits = 8 * sizeof(unsigned long), words = 1024 / bits;
+    unsigned long mask[words] = {};
+    for (const int node : nodes)
+      if (node >= 0 && static_cast<std::size_t>(node) < bits * words)
+        mask[static_cast<std::size_t>(node) / bits] |= 1UL << (static_cast<std::size_t>(node) % bits);
+    return ::syscall(SYS_mbind, data_, size_, interleave_policy, mask, bits * words, 0) == 0;
+  }
+
  private:
   char* data_ = nullptr;
   std::size_t size_;
 };
 
-/// Different in every word, so that no page equals another.
-void fill(char* data, std::size_t size) {
-  std::uint64_t state = 0x9e3779b97f4a7c15U;
-  for (std::size_t at = 0; at + sizeof state <= size; at += sizeof state) {
-    state = state * 6364136223846793005U + 1442695040888963407U;
-    std::memcpy(data + at, &state, sizeof state);
-  }
-}
-
 // Sixteen bytes exist on every supported processor; eight independent sums keep as many loads in flight.
 typedef std::uint64_t Vector __attribute__((vector_size(16)));
-constexpr std::size_t sums = 8, block = sums * sizeof(Vector);
+constexpr std::size_t sums = 8, block = sums * sizeof(Vector), page = 4096;
 
 void read_all(const char* data, std::size_t size) {
   Vector sum[sums] = {};
@@ -115,83 +59,94 @@ void read_all(const char* data, std::size_t size) {
   for (const auto& part : sum) __asm__ volatile("" : : "m"(part));
 }
 
-void multiply_add(std::int64_t rounds) {
-  typedef float Floats __attribute__((vector_size(64)));
-  Floats sum[sums] = {}, factor = {};
-  for (int i = 0; i < 16; ++i) factor[i] = 1.0F / static_cast<float>(i + 2);
-  for (std::int64_t round = 0; round < rounds; ++round)
-    for (auto& part : sum) part = part * factor + factor;
-  for (auto& part : sum) __asm__ volatile("" : : "m"(part));
-}
+/// Reads a worker's share in steps that go round it, so that each byte comes back only after all others.
+struct Share {
+  const char* data = nullptr;
+  std::size_t size = 0, step = 0, next = 0;
+  void read_step() {
+    for (std::size_t left = step; left > 0;) {
+      const std::size_t now = std::min(left, size - next);
+      read_all(data + next, now);
+      next = (next + now) % size;
+      left -= now;
+    }
+  }
+};
 
-constexpr std::int64_t compute_rounds = 2'000'000;
-constexpr double operations_per_round = sums * 16 * 2.0;
+/// How much each repetition reads of a share, so that all fit into the time: by a short first reading.
+std::size_t step_within(const MemoryReading& reading, std::vector<Share>& shares) {
+  constexpr std::size_t trial_part = 16;
+  const std::size_t size = shares.front().size;
+  const std::size_t trial = std::max(page, size / trial_part / page * page);
+  for (auto& share : shares) share.step = trial;
+  const auto seconds = time_workers(
+      reading.cpus, 1, reading.seconds, [](std::size_t) {},
+      [&](std::size_t index, int) { shares[index].read_step(); });
+  const double per_byte = seconds.front() / static_cast<double>(trial);
+  const double affordable = reading.seconds / reading.repetitions / per_byte;
+  const auto step =
+      affordable < static_cast<double>(size) ? static_cast<std::size_t>(affordable) / page * page : size;
+  return std::max(page, step);
+}
 
 }  // namespace
 
-Result<std::vector<double>> LocalBenchmarks::read_memory(const MemoryReading& reading) const {
+Result<MeasuredRates> LocalBenchmarks::read_memory(const MemoryReading& reading) const {
   const std::size_t count = reading.cpus.size();
-  const auto share =
-      static_cast<std::size_t>(reading.buffer.value()) / std::max<std::size_t>(1, count) / 4096 * 4096;
-  if (count == 0 || share == 0)
+  const auto size =
+      static_cast<std::size_t>(reading.buffer.value()) / std::max<std::size_t>(1, count) / page * page;
+  if (count == 0 || size == 0 || reading.repetitions < 1)
     return fail(ErrorCode::unsupported, "the memory benchmark has no core or no room");
-  const Buffer buffer(share * count);
+  const Buffer buffer(size * count);
   if (buffer.data() == nullptr)
     return fail(ErrorCode::unsupported, "the memory benchmark could not take its buffer");
+  if (!reading.interleave_nodes.empty() && !buffer.interleave(reading.interleave_nodes))
+    return fail(ErrorCode::unsupported, "the kernel refuses to interleave memory over nodes");
+  std::vector<Share> shares(count);
+  for (std::size_t i = 0; i < count; ++i) shares[i] = {buffer.data() + i * size, size, size, 0};
   // Each worker writes its own share first, which places it on the worker's node.
-  auto rates = time_workers(
-      reading.cpus, reading.repetitions, [&](std::size_t i) { fill(buffer.data() + i * share, share); },
-      [&](std::size_t i) { read_all(buffer.data() + i * share, share); });
-  for (double& rate : rates) rate = static_cast<double>(share * count) / rate;
+  (void)time_workers(
+      reading.cpus, 1, reading.seconds, [](std::size_t) {},
+      [&](std::size_t i, int) { fill_with_noise(buffer.data() + i * size, size); });
+  const std::size_t step = step_within(reading, shares);
+  for (auto& share : shares) share.step = step;
+  MeasuredRates rates;
+  rates.per_second = time_workers(
+      reading.cpus, reading.repetitions, 2 * reading.seconds, [](std::size_t) {},
+      [&](std::size_t i, int) { shares[i].read_step(); });
+  for (double& rate : rates.per_second) rate = static_cast<double>(step * count) / rate;
   return rates;
 }
 
-Result<std::vector<double>> LocalBenchmarks::compute(ComputeLoop loop, const std::vector<int>& cpus,
-                                                     int repetitions) const {
-  if (loop != ComputeLoop::float_multiply_add || cpus.empty())
-    return fail(ErrorCode::unsupported, "this build has no such compute loop");
-  auto rates = time_workers(
-      cpus, repetitions, [](std::size_t) { multiply_add(compute_rounds / 10); },
-      [](std::size_t) { multiply_add(compute_rounds); });
-  for (double& rate : rates)
-    rate =
-        operations_per_round * static_cast<double>(compute_rounds) * static_cast<double>(cpus.size()) / rate;
-  return rates;
-}
-
-Result<std::vector<double>> LocalBenchmarks::read_storage(const StorageReading& reading, bool& direct) const {
-  constexpr std::size_t request_size = std::size_t{8} << 20U, alignment = 4096;
-  int file = ::open(reading.path.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECT);
-  direct = file >= 0;
-  if (!direct) file = ::open(reading.path.c_str(), O_RDONLY | O_CLOEXEC);
-  struct stat status {};
-  if (file < 0 || ::fstat(file, &status) != 0 || !S_ISREG(status.st_mode) ||
-      status.st_size < static_cast<off_t>(request_size)) {
-    if (file >= 0) ::close(file);
-    return fail(ErrorCode::unreadable, fmt::format("{}: is no readable file of 8 MiB or more", reading.path),
-                "Name a large file, such as a model, with --bench-file.");
-  }
-  std::atomic<std::int64_t> next{0}, done{0};
-  const std::int64_t end = std::min<std::int64_t>(status.st_size, reading.most.value()) /
-                           static_cast<std::int64_t>(request_size) * static_cast<std::int64_t>(request_size);
-  const auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(
-                                           std::chrono::duration<double>(reading.seconds));
-  const std::vector<int> workers(static_cast<std::size_t>(std::max(1, reading.requests)), -1);
-  auto rates = time_workers(
-      workers, 1, [](std::size_t) {},
-      [&](std::size_t) {
-        const std::unique_ptr<void, decltype(&std::free)> memory(std::aligned_alloc(alignment, request_size),
-                                                                 &std::free);
-        while (memory && Clock::now() < deadline) {
-          const std::int64_t at = next.fetch_add(static_cast<std::int64_t>(request_size));
-          if (at >= end) return;
-          const ssize_t got = ::pread(file, memory.get(), request_size, at);
-          if (got <= 0) return;
-          done += got;
+Result<MeasuredRates> LocalBenchmarks::compute(const ComputeReading& reading) const {
+  const auto& kernels = compute_kernels();
+  const auto kernel = std::find_if(kernels.begin(), kernels.end(), [&](const ComputeKernel& k) {
+    return k.loop == reading.loop && k.is_supported();
+  });
+  if (kernel == kernels.end() || reading.cpus.empty() || reading.repetitions < 1)
+    return fail(ErrorCode::unsupported, "this processor has no instructions for that loop");
+  // Short enough to end in time, long enough that looking at the clock costs nothing.
+  constexpr std::int64_t rounds_at_once = 20'000;
+  std::vector<std::atomic<std::int64_t>> rounds(static_cast<std::size_t>(reading.repetitions));
+  MeasuredRates rates;
+  rates.how = kernel->how;
+  rates.per_second = time_workers(
+      reading.cpus, reading.repetitions, 2 * reading.seconds * reading.repetitions,
+      // Wide vectors lower the clock for a moment, so the first rounds do not count.
+      [&](std::size_t) { kernel->run(10 * rounds_at_once); },
+      [&](std::size_t, int repetition) {
+        const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                            std::chrono::duration<double>(reading.seconds));
+        std::int64_t done = 0;
+        while (Clock::now() < end) {
+          kernel->run(rounds_at_once);
+          done += rounds_at_once;
         }
+        rounds[static_cast<std::size_t>(repetition)] += done;
       });
-  ::close(file);
-  for (double& rate : rates) rate = static_cast<double>(done.load()) / rate;
+  for (std::size_t i = 0; i < rates.per_second.size(); ++i)
+    rates.per_second[i] =
+        kernel->operations_per_round * static_cast<double>(rounds[i].load()) / rates.per_second[i];
   return rates;
 }
 

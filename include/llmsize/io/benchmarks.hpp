@@ -6,11 +6,9 @@ namespace llmsize::io {
 /// Benchmarks of the machine that llmsize runs on.
 class LocalBenchmarks final : public Benchmarks {
  public:
-  [[nodiscard]] Result<std::vector<double>> read_memory(const MemoryReading& reading) const override;
-  [[nodiscard]] Result<std::vector<double>> compute(ComputeLoop loop, const std::vector<int>& cpus,
-                                                    int repetitions) const override;
-  [[nodiscard]] Result<std::vector<double>> read_storage(const StorageReading& reading,
-                                                         bool& direct) const override;
+  [[nodiscard]] Result<MeasuredRates> read_memory(const MemoryReading& reading) const override;
+  [[nodiscard]] Result<MeasuredRates> compute(const ComputeReading& reading) const override;
+  [[nodiscard]] Result<MeasuredRates> read_storage(const StorageReading& reading) const override;
 };
 
 }  // namespace llmsize::io

@@ -12,7 +12,7 @@ namespace llmsize::probe {
 struct BenchmarkRequest {
   bool memory = false, compute = false, storage = false;
   std::string file;      ///< For storage.
-  double seconds = 1.5;  ///< Aim for each measurement.
+  double seconds = 1.5;  ///< At most about this long for each measurement.
 };
 
 /// How much to read: four times the last-level cache, so that the cache cannot answer, but no more than a
@@ -30,6 +30,9 @@ std::vector<int> benchmark_cpus(const Host& host);
 /// "low_confidence" where (highest - lowest) / median exceeds 15 %, else "good".
 BenchmarkResult summarize(std::string name, std::string unit, std::string detail, int threads,
                           std::vector<double> repetitions, bool capped);
+
+/// The memory bandwidth that a reading with every core stands for; unknown where a cache may have answered.
+Fact<BytesPerSecond> measured_bandwidth_of(const BenchmarkResult& every_core);
 
 /// Runs what is requested and adds the results to the host, with warnings where they do not agree with the
 /// theoretical bandwidth. `progress` is told what is being measured.

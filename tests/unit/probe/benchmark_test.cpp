@@ -16,20 +16,35 @@ Host machine(Bytes cache, Bytes room) {
   return host;
 }
 
-/// Answers with rates that the test wrote.
+/// Answers with rates that the test wrote, and remembers what was asked.
 class WrittenBenchmarks final : public Benchmarks {
  public:
-  std::vector<double> rates;
-  [[nodiscard]] Result<std::vector<double>> read_memory(const MemoryReading&) const override { return rates; }
-  [[nodiscard]] Result<std::vector<double>> compute(ComputeLoop, const std::vector<int>&,
-                                                    int) const override {
+  MeasuredRates rates;
+  bool has_brain_float = true, interleaves = true;
+  mutable std::vector<MemoryReading> readings;
+  [[nodiscard]] Result<MeasuredRates> read_memory(const MemoryReading& reading) const override {
+    readings.push_back(reading);
+    if (!reading.interleave_nodes.empty() && !interleaves) return fail(ErrorCode::unsupported, "no policy");
     return rates;
   }
-  [[nodiscard]] Result<std::vector<double>> read_storage(const StorageReading&, bool& direct) const override {
-    direct = false;
+  [[nodiscard]] Result<MeasuredRates> compute(const ComputeReading& reading) const override {
+    if (reading.loop == ComputeLoop::brain_float_dot_product && !has_brain_float)
+      return fail(ErrorCode::unsupported, "none");
     return rates;
   }
+  [[nodiscard]] Result<MeasuredRates> read_storage(const StorageReading&) const override { return rates; }
 };
+
+NumaNode node(int id, std::vector<int> cpus) {
+  NumaNode result;
+  result.id = id;
+  result.cpus = std::move(cpus);
+  result.total = reported(gibibytes(8), "test");
+  result.kind = "dram";
+  return result;
+}
+
+const auto quiet = [](const std::string&) {};
 
 }  // namespace
 
@@ -59,21 +74,62 @@ TEST_CASE("a rate beyond the theoretical one is warned about") {
   Host host = machine(mebibytes(32), gibibytes(20));
   host.memory.bandwidth = derived(BytesPerSecond(50e9), "test");
   WrittenBenchmarks benchmarks;
-  benchmarks.rates = {60e9, 60e9, 60e9};
-  REQUIRE(run_benchmarks(benchmarks, {true, false, false, "", 1}, host, [](const std::string&) {}));
+  benchmarks.rates.per_second = {60e9, 60e9, 60e9};
+  REQUIRE(run_benchmarks(benchmarks, {true, false, false, "", 1}, host, quiet));
   CHECK(host.benchmarks.size() == 3);
   REQUIRE(host.warnings.size() == 1);
   CHECK(host.warnings[0].message == "memory reads at 120 % of the theoretical bandwidth");
+  CHECK(host.memory.measured_bandwidth.value->per_second() == 60e9);
+  CHECK(host.memory.measured_bandwidth.basis == Basis::measured);
 }
 
-TEST_CASE("a storage rate through the page cache says so") {
+TEST_CASE("a buffer that a cache could hold measures no memory") {
+  Host host = machine(mebibytes(512), gibibytes(4));
+  WrittenBenchmarks benchmarks;
+  benchmarks.rates.per_second = {60e9, 60e9, 60e9};
+  REQUIRE(run_benchmarks(benchmarks, {true, false, false, "", 1}, host, quiet));
+  CHECK(host.benchmarks.back().confidence == "cache_influenced");
+  CHECK_FALSE(host.memory.measured_bandwidth.known());
+}
+
+TEST_CASE("several nodes are read each by itself and interleaved") {
+  Host host = machine(mebibytes(32), gibibytes(20));
+  host.numa = {node(0, {0, 1, 4, 5}), node(1, {2, 3, 6, 7}), node(2, {})};
+  WrittenBenchmarks benchmarks;
+  benchmarks.rates.per_second = {60e9};
+  REQUIRE(run_benchmarks(benchmarks, {true, false, false, "", 1}, host, quiet));
+  REQUIRE(benchmarks.readings.size() == 6);
+  CHECK(benchmarks.readings[3].cpus == std::vector<int>{4, 1});
+  CHECK(benchmarks.readings[4].cpus == std::vector<int>{2, 3});
+  CHECK(benchmarks.readings[5].interleave_nodes == std::vector<int>{0, 1});
+  CHECK(benchmarks.readings[5].cpus.size() == 4);
+
+  benchmarks.interleaves = false;
+  CHECK(run_benchmarks(benchmarks, {true, false, false, "", 1}, host, quiet).has_value());
+}
+
+TEST_CASE("loops that the processor lacks are left out") {
+  Host host = machine(mebibytes(32), gibibytes(20));
+  WrittenBenchmarks benchmarks;
+  benchmarks.rates.per_second = {1e12};
+  benchmarks.rates.how = "AVX2";
+  benchmarks.has_brain_float = false;
+  REQUIRE(run_benchmarks(benchmarks, {false, true, false, "", 1}, host, quiet));
+  REQUIRE(host.benchmarks.size() == 2);
+  CHECK(host.benchmarks[0].name == "compute.int8_dot");
+  CHECK(host.benchmarks[0].detail == "every core, in registers, AVX2");
+}
+
+TEST_CASE("a storage rate through the page cache says so and is not kept") {
   Host host;
   host.storage.emplace_back();
   WrittenBenchmarks benchmarks;
-  benchmarks.rates = {2e9};
-  CHECK_FALSE(
-      run_benchmarks(benchmarks, {false, false, true, "", 1}, host, [](const std::string&) {}).has_value());
-  REQUIRE(run_benchmarks(benchmarks, {false, false, true, "model.gguf", 1}, host, [](const std::string&) {}));
+  benchmarks.rates = {{2e9}, "through the page cache, which held 3 % of it", true};
+  CHECK_FALSE(run_benchmarks(benchmarks, {false, false, true, "", 1}, host, quiet).has_value());
+  REQUIRE(run_benchmarks(benchmarks, {false, false, true, "model.gguf", 1}, host, quiet));
   CHECK(host.benchmarks[0].confidence == "cache_influenced");
+  CHECK_FALSE(host.storage[0].read_rate.known());
+  benchmarks.rates = {{2e9}, "direct reads", false};
+  REQUIRE(run_benchmarks(benchmarks, {false, false, true, "model.gguf", 1}, host, quiet));
   CHECK(host.storage[0].read_rate.basis == Basis::measured);
 }
