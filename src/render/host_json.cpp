@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "llmsize/render/host_fields.hpp"
 #include "llmsize/render/host.hpp"
 
 namespace llmsize::render {
@@ -20,18 +21,44 @@ Json plain(const T& value) {
   return value;
 }
 
-/// An object whose facts state their basis in a sibling object.
-class FactObject {
+/// Writes what it visits into an object; facts state their basis in a sibling object.
+class Writer {
  public:
   template <class T>
-  FactObject& add(const char* key, const Fact<T>& fact) {
+  void fact(const char* key, const Fact<T>& fact) {
     object_[key] = fact.known() ? plain(*fact.value) : Json();
     if (!fact.source.empty()) basis_[key] = {{"basis", basis_name(fact.basis)}, {"source", fact.source}};
-    return *this;
   }
-  FactObject& set(const char* key, Json value) {
-    object_[key] = std::move(value);
-    return *this;
+  void set(const char* key, Json value) { object_[key] = std::move(value); }
+  void text(const char* key, const std::string& value) { object_[key] = value; }
+  void text_or_null(const char* key, const std::string& value) {
+    object_[key] = value.empty() ? Json() : Json(value);
+  }
+  void number(const char* key, std::int64_t value, std::int64_t) { object_[key] = value; }
+  void number_or_null(const char* key, std::int64_t value, std::int64_t none, std::int64_t) {
+    object_[key] = value == none ? Json() : Json(value);
+  }
+  void size(const char* key, Bytes value) { object_[key] = value.value(); }
+  void flag(const char* key, bool value) { object_[key] = value; }
+  void rate(const char* key, double value) { object_[key] = value; }
+  void rates(const char* key, const std::vector<double>& values) { object_[key] = values; }
+  void numbers(const char* key, const std::vector<int>& values) { object_[key] = values; }
+  void lists(const char* key, const std::vector<std::vector<int>>& values) { object_[key] = values; }
+  template <class T>
+  void object(const char* key, T& described) {
+    object_[key] = json_of(described);
+  }
+  template <class T>
+  void each(const char* key, std::vector<T>& items) {
+    Json array = Json::array();
+    for (auto& item : items) array.push_back(json_of(item));
+    object_[key] = std::move(array);
+  }
+  template <class T>
+  static Json json_of(T& described) {
+    Writer writer;
+    describe(writer, described);
+    return writer.done();
   }
   [[nodiscard]] Json done() {
     if (!basis_.empty()) object_["basis"] = std::move(basis_);
@@ -43,140 +70,27 @@ class FactObject {
   Json basis_ = Json::object();
 };
 
-Json memory_json(const MemoryFacts& memory) {
-  Json pools = Json::array();
-  for (const auto& pool : memory.huge_pages)
-    pools.push_back(
-        {{"page_bytes", pool.page.value()}, {"pages", pool.pages}, {"free_pages", pool.free_pages}});
-  return FactObject()
-      .add("total_bytes", memory.total)
-      .add("available_bytes", memory.available)
-      .add("bandwidth_bytes_per_second", memory.bandwidth)
-      .add("swap_total_bytes", memory.swap_total)
-      .add("swap_free_bytes", memory.swap_free)
-      .add("arc_reclaimable_bytes", memory.arc_reclaimable)
-      .set("huge_pages", std::move(pools))
-      .add("transparent_huge_pages", memory.transparent_huge_pages)
-      .add("overcommit", memory.overcommit)
-      .done();
+/// What is known of AVX-512 beside the list that it is read from, since scripts ask for it.
+Json cpu_json(CpuFacts& cpu) {
+  Writer writer;
+  describe(writer, cpu);
+  // Known to be usable: false, too, where no source lists instruction sets, as `isa` being null then shows.
+  writer.set("avx512", cpu.has_isa("avx512f"));
+  writer.set("avx512_flags", cpu.avx512_flags());
+  return writer.done();
 }
 
-Json limits_json(const LimitFacts& limits) {
-  return FactObject()
-      .add("memory_max_bytes", limits.memory_max)
-      .add("memory_high_bytes", limits.memory_high)
-      .add("memory_available_bytes", limits.memory_available)
-      .set("bound_by", limits.bound_by.empty() ? Json() : Json(limits.bound_by))
-      .add("cpu_quota_cores", limits.cpu_quota_cores)
-      .add("allowed_cpus", limits.allowed_cpus)
-      .add("allowed_mems", limits.allowed_memory_nodes)
-      .add("memlock_bytes", limits.memlock)
-      .done();
+Json numa_json(Host& host) {
+  Writer writer;
+  writer.set("node_count", host.numa.size());
+  writer.each("nodes", host.numa);
+  writer.object("budgets", host.numa_budgets);
+  return writer.done();
 }
 
-Json cpu_json(const CpuFacts& cpu) {
-  Json kinds = Json::array();
-  for (const auto& kind : cpu.kinds)
-    kinds.push_back(FactObject()
-                        .set("name", kind.name)
-                        .set("cores", kind.cores)
-                        .set("threads_per_core", kind.threads_per_core)
-                        .add("max_mhz", kind.max_megahertz)
-                        .set("cpus", kind.cpus)
-                        .done());
-  Json caches = Json::array();
-  for (const auto& cache : cpu.caches)
-    caches.push_back(FactObject()
-                         .set("level", cache.level)
-                         .set("type", cache.type)
-                         .add("size_bytes", cache.size)
-                         .set("instances", cache.instances)
-                         .done());
-  return FactObject()
-      .add("model", cpu.model)
-      .add("logical_online", cpu.logical_online)
-      .add("physical_cores", cpu.physical_cores)
-      .add("packages", cpu.packages)
-      .add("online", cpu.online)
-      .set("cores", cpu.cores)
-      .set("kinds", std::move(kinds))
-      .add("isa", cpu.isa)
-      .set("avx512", cpu.isa.known() ? Json(cpu.has_isa("avx512f")) : Json())
-      .set("avx512_flags", cpu.avx512_flags())
-      .add("vector_bits", cpu.vector_bits)
-      .set("caches", std::move(caches))
-      .add("llc_bytes", cpu.last_level_cache)
-      .done();
-}
-
-Json numa_json(const std::vector<NumaNode>& numa) {
-  Json nodes = Json::array();
-  for (const auto& node : numa)
-    nodes.push_back(FactObject()
-                        .set("id", node.id)
-                        .set("cpus", node.cpus)
-                        .add("total_bytes", node.total)
-                        .add("free_bytes", node.free)
-                        .set("kind", node.kind)
-                        .set("distance", node.distances)
-                        .add("side_cache_bytes", node.side_cache)
-                        .add("bandwidth_bytes_per_second", node.read_bandwidth)
-                        .done());
-  return {{"node_count", numa.size()}, {"nodes", std::move(nodes)}};
-}
-
-Json storage_json(const std::vector<StorageFacts>& storage) {
-  Json array = Json::array();
-  for (const auto& item : storage)
-    array.push_back(FactObject()
-                        .set("path", item.path)
-                        .add("filesystem", item.filesystem)
-                        .add("device", item.device)
-                        .add("kind", item.kind)
-                        .add("free_bytes", item.free)
-                        .add("read_bytes_per_second", item.read_rate)
-                        .done());
-  return array;
-}
-
-Json gpus_json(const std::vector<GpuFacts>& gpus) {
-  Json array = Json::array();
-  for (const auto& gpu : gpus)
-    array.push_back(FactObject()
-                        .set("name", gpu.name)
-                        .set("vendor", gpu.vendor)
-                        .set("id", gpu.id)
-                        .add("memory_total_bytes", gpu.memory_total)
-                        .add("memory_free_bytes", gpu.memory_free)
-                        .set("unified", gpu.unified)
-                        .set("pool_id", gpu.pool_id)
-                        .add("bandwidth_bytes_per_second", gpu.bandwidth)
-                        .add("backend", gpu.backend)
-                        .done());
-  return array;
-}
-
-Json dimms_json(const std::vector<Dimm>& dimms) {
-  Json array = Json::array();
-  for (const auto& dimm : dimms)
-    array.push_back({{"locator", dimm.locator},
-                     {"size_bytes", dimm.size.value()},
-                     {"mega_transfers_per_second",
-                      dimm.mega_transfers_per_second > 0 ? Json(dimm.mega_transfers_per_second) : Json()},
-                     {"channel", dimm.channel >= 0 ? Json(dimm.channel) : Json()}});
-  return array;
-}
-
-Json benchmarks_json(const std::vector<BenchmarkResult>& results) {
+Json benchmarks_json(std::vector<BenchmarkResult>& results) {
   Json object = Json::object();
-  for (const auto& result : results)
-    object[result.name].push_back({{"detail", result.detail},
-                                   {"threads", result.threads},
-                                   {"unit", result.unit},
-                                   {"median", result.median},
-                                   {"spread", result.spread},
-                                   {"repetitions", result.repetitions},
-                                   {"confidence", result.confidence}});
+  for (auto& result : results) object[result.name].push_back(Writer::json_of(result));
   return object;
 }
 
@@ -192,39 +106,24 @@ Json tier_json(const std::optional<Tier>& tier) {
 }  // namespace
 
 std::string host_json(const Host& host, const std::optional<Tier>& tier) {
-  Json warnings = Json::array();
-  for (const auto& warning : host.warnings)
-    warnings.push_back({{"message", warning.message}, {"remedy", warning.remedy}});
-  const auto& platform = host.platform;
-  Json document = {
-      {"schema", "llmsize.probe/1"},
-      {"memory", memory_json(host.memory)},
-      {"limits", limits_json(host.limits)},
-      {"cpu", cpu_json(host.cpu)},
-      {"numa", numa_json(host.numa)},
-      {"storage", storage_json(host.storage)},
-      {"gpus", gpus_json(host.gpus)},
-      {"dimms", dimms_json(host.dimms)},
-      {"platform", FactObject()
-                       .add("os", platform.os)
-                       .add("kernel", platform.kernel)
-                       .add("machine", platform.machine)
-                       .add("virtualization", platform.virtualization)
-                       .add("container", platform.container)
-                       .add("wsl", platform.wsl)
-                       .done()},
-      {"benchmarks", benchmarks_json(host.benchmarks)},
-      {"tier", tier_json(tier)},
-      {"effective",
-       FactObject()
-           .add("memory_bytes", host.effective.memory)
-           .add("threads", host.effective.threads)
-           .add("prompt_threads", host.effective.prompt_threads)
-           .set("bound_by", host.effective.bound_by.empty() ? Json() : Json(host.effective.bound_by))
-           .done()},
-      {"warnings", std::move(warnings)}};
+  // Visitors take what they may also fill in, so they get a copy.
+  Host copy = host;
+  Writer writer;
+  writer.text("schema", "llmsize.probe/1");
+  writer.object("memory", copy.memory);
+  writer.object("limits", copy.limits);
+  writer.set("cpu", cpu_json(copy.cpu));
+  writer.set("numa", numa_json(copy));
+  writer.each("storage", copy.storage);
+  writer.each("gpus", copy.gpus);
+  writer.each("dimms", copy.dimms);
+  writer.object("platform", copy.platform);
+  writer.set("benchmarks", benchmarks_json(copy.benchmarks));
+  writer.set("tier", tier_json(tier));
+  writer.object("effective", copy.effective);
+  writer.each("warnings", copy.warnings);
   // A name from firmware need not be valid UTF-8.
-  return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return writer.done().dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace llmsize::render

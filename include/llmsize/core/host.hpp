@@ -58,8 +58,9 @@ struct HugePagePool {
 struct MemoryFacts {
   Fact<Bytes> total;
   Fact<Bytes> available;
-  Fact<BytesPerSecond> bandwidth;  ///< Theoretical, from DIMMs or data/cpus.json.
-  Fact<Bytes> swap_total;          ///< Never counted as room for a model.
+  Fact<BytesPerSecond> bandwidth;           ///< Theoretical, from DIMMs or data/cpus.json.
+  Fact<BytesPerSecond> measured_bandwidth;  ///< What every core together read (`--bench memory`).
+  Fact<Bytes> swap_total;                   ///< Never counted as room for a model.
   Fact<Bytes> swap_free;
   Fact<Bytes> arc_reclaimable;  ///< ZFS's cache above its minimum; already counted in `available`.
   std::vector<HugePagePool> huge_pages;
@@ -84,10 +85,20 @@ struct NumaNode {
   std::vector<int> cpus;
   Fact<Bytes> total;
   Fact<Bytes> free;
-  std::string kind;  ///< "dram", "memory_only", "cxl", "pmem", "gpu", "side_cache", "empty".
+  Fact<Bytes> available;  ///< Free, and what the kernel could drop here.
+  std::string kind;       ///< "dram", "memory_only", "cxl", "pmem", "gpu", "side_cache", "empty".
   std::vector<int> distances;
   Fact<Bytes> side_cache;               ///< Fast memory that caches this node (HMAT).
   Fact<BytesPerSecond> read_bandwidth;  ///< As the firmware's HMAT table states it.
+};
+
+/// What a model may take on a machine of several NUMA nodes, by how its memory is placed. Nodes that hold
+/// processors and system memory count.
+struct NumaBudgets {
+  Fact<Bytes> bind;        ///< All of it on the roomiest node, and the threads there too.
+  int bind_node = -1;      ///< That node.
+  Fact<Bytes> interleave;  ///< The same share on every node: the tightest decides.
+  Fact<Bytes> replicate;   ///< A whole copy on every node.
 };
 
 struct StorageFacts {
@@ -109,6 +120,8 @@ struct GpuFacts {
   Fact<BytesPerSecond> bandwidth;
   Fact<std::string> backend;
   std::string id;  ///< UUID or PCI address.
+  Fact<double> fp32_tflops;
+  Fact<double> fp16_tflops;  ///< Dense, with FP32 accumulation.
 };
 
 struct Dimm {
@@ -160,6 +173,7 @@ struct Host {
   LimitFacts limits;
   CpuFacts cpu;
   std::vector<NumaNode> numa;
+  NumaBudgets numa_budgets;
   std::vector<StorageFacts> storage;
   std::vector<GpuFacts> gpus;
   std::vector<Dimm> dimms;
