@@ -1,17 +1,28 @@
 #include "llmsize/app/probe_command.hpp"
 
-#include <fmt/format.h>
-#include <nlohmann/json.hpp>
+#include <algorithm>
 
+#include <fmt/format.h>
+
+#include "llmsize/app/host_catalog.hpp"
+#include "llmsize/app/host_profile.hpp"
 #include "llmsize/catalog/tiers.hpp"
-#include "llmsize/core/cpu_name.hpp"
 #include "llmsize/probe/probe.hpp"
+#include "llmsize/probe/recorded_answers.hpp"
 #include "llmsize/probe/recording.hpp"
 #include "llmsize/probe/rooted_files.hpp"
 #include "llmsize/render/host.hpp"
 
 namespace llmsize::app {
 namespace {
+
+/// The machine that a recorded tree describes: its files, and its answers where it keeps some.
+Host replayed(const FileReader& files, const std::string& model_folder) {
+  const auto text = files.read_text(probe::recorded_answers_path);
+  if (!text) return probe::gather({files, nullptr, nullptr, nullptr, model_folder});
+  const probe::AnswerReplay replay{probe::Answers(*text)};
+  return probe::gather({files, &replay.system(), &replay.commands(), &replay.environment(), model_folder});
+}
 
 Result<Outcome> compare(const Services& services, const ProbeOptions& options) {
   if (options.files.size() != 2)
@@ -26,11 +37,18 @@ Result<Outcome> compare(const Services& services, const ProbeOptions& options) {
   return Outcome{difference->empty() ? "The two probes state the same facts.\n" : *difference};
 }
 
-/// Reads what a replay would read, and keeps it.
+/// Reads what a probe of this machine reads, and keeps it with what the kernel and the processor answered.
 Result<Outcome> record(const Services& services, const ProbeOptions& options) {
   const probe::RecordingFiles recording(services.files);
   const probe::RootedFiles files(recording, options.root);
-  static_cast<void>(probe::gather({files, nullptr, nullptr, nullptr, options.model_folder}));
+  if (options.root.empty() && services.system != nullptr) {
+    const probe::AnswerRecorder recorder(*services.system, services.commands, services.environment);
+    static_cast<void>(probe::gather(
+        {files, &recorder.system(), recorder.commands(), &recorder.environment(), options.model_folder}));
+    recording.add(probe::recorded_answers_path, recorder.answers().text());
+  } else {
+    static_cast<void>(replayed(files, options.model_folder));
+  }
   const auto written = services.writer.write_whole(options.dump, recording.archive());
   if (!written) return tl::unexpected(written.error());
   return Outcome{fmt::format(
@@ -43,34 +61,43 @@ std::optional<Tier> tier_of_host(const Host& host, const std::vector<TierRule>& 
   return host.memory.total.known() ? tier_of(*host.memory.total.value, rules) : std::nullopt;
 }
 
-/// What the catalog's entry of that name states in `key`; nothing where there is none.
-std::optional<double> catalog_number(const Services& services, const char* kind, const std::string& name,
-                                     const char* key) {
-  const auto reference = services.catalog.find_by_name(kind, name);
-  if (!reference) return std::nullopt;
-  const auto entry = services.catalog.parse(*reference);
-  if (!entry || !entry->contains(key) || !(*entry)[key].is_number()) return std::nullopt;
-  return (*entry)[key].get<double>();
+bool is_measurement_of(const BenchmarkResult& result, const probe::BenchmarkRequest& request) {
+  return (request.memory && result.name.starts_with("memory.")) ||
+         (request.compute && result.name.starts_with("compute.")) ||
+         (request.storage && result.name.starts_with("storage."));
 }
 
-/// Theoretical bandwidth by exact model, where the machine itself does not state it.
-void add_catalog_bandwidths(const Services& services, Host& host) {
-  constexpr double mega = 1e6, giga = 1e9, bytes_per_transfer = 8;
-  if (!host.memory.bandwidth.known() && host.cpu.model.known()) {
-    const std::string name = plain_cpu_name(*host.cpu.model.value);
-    const auto channels = catalog_number(services, "cpu", name, "memory_channels");
-    const auto transfers = catalog_number(services, "cpu", name, "mega_transfers_per_second");
-    const int packages = host.cpu.packages.value_or(1);
-    if (channels && transfers)
-      host.memory.bandwidth = derived(
-          BytesPerSecond(packages * *channels * *transfers * mega * bytes_per_transfer),
-          fmt::format("data/cpus.json, {}: {} x {} channels x {} MT/s x 8 bytes, with every channel filled",
-                      name, packages, *channels, *transfers));
+/// The largest file in the model folder, since that is a model if any is. Empty where none is large enough.
+std::string largest_file(const FileReader& files, const std::string& folder) {
+  constexpr Bytes smallest_worth = mebibytes(64);
+  std::string largest;
+  Bytes size = smallest_worth;
+  const auto names = files.list(folder);
+  if (!names) return largest;
+  for (const auto& name : *names) {
+    const std::string path = folder + "/" + name;
+    const auto file = files.open(path);
+    if (!file || (*file)->size() <= size) continue;
+    size = (*file)->size();
+    largest = path;
   }
-  for (auto& gpu : host.gpus)
-    if (!gpu.bandwidth.known() && !gpu.name.empty())
-      if (const auto rate = catalog_number(services, "gpu", gpu.name, "bandwidth_gb_per_second"))
-        gpu.bandwidth = reported(BytesPerSecond(*rate * giga), fmt::format("data/gpus.json, {}", gpu.name));
+  return largest;
+}
+
+/// Measures what is requested; newer results take the place of saved ones.
+Result<void> measure(const Services& services, const ProbeOptions& options, Host& host,
+                     const std::function<void(const std::string&)>& progress) {
+  auto wanted = options.benchmarks;
+  if (!wanted.memory && !wanted.compute && !wanted.storage) return {};
+  if (!options.root.empty() || services.benchmarks == nullptr)
+    return fail(ErrorCode::usage, "--bench measures this machine, not a recorded one", "Leave out --root.");
+  if (wanted.storage && wanted.file.empty() && !options.model_folder.empty())
+    wanted.file = largest_file(services.files, options.model_folder);
+  host.benchmarks.erase(
+      std::remove_if(host.benchmarks.begin(), host.benchmarks.end(),
+                     [&](const BenchmarkResult& result) { return is_measurement_of(result, wanted); }),
+      host.benchmarks.end());
+  return probe::run_benchmarks(*services.benchmarks, wanted, host, progress);
 }
 
 }  // namespace
@@ -82,7 +109,7 @@ Result<Host> probe_host(const Services& services, const ProbeOptions& options) {
       return fail(ErrorCode::not_found, fmt::format("--root {}: is no folder", options.root),
                   "Unpack the recorded tree first.");
     const probe::RootedFiles files(services.files, options.root);
-    host = probe::gather({files, nullptr, nullptr, nullptr, options.model_folder});
+    host = replayed(files, options.model_folder);
   } else {
     if (!options.model_folder.empty() && !services.files.is_folder(options.model_folder))
       return fail(ErrorCode::not_found, fmt::format("--model-dir {}: is no folder", options.model_folder),
@@ -94,7 +121,8 @@ Result<Host> probe_host(const Services& services, const ProbeOptions& options) {
   if (!options.overrides.cpu_model.empty())
     host.memory.bandwidth = unknown<BytesPerSecond>("--cpu-model names another processor");
   probe::apply_overrides(host, options.overrides);
-  add_catalog_bandwidths(services, host);
+  add_catalog_facts(services, host);
+  if (options.root.empty()) apply_host_profile(services, host);
   return host;
 }
 
@@ -109,12 +137,11 @@ Result<Outcome> run_probe(const Services& services, const ProbeOptions& options,
   if (!rules) return tl::unexpected(rules.error());
   auto host = probe_host(services, options);
   if (!host) return tl::unexpected(host.error());
-  const auto& wanted = options.benchmarks;
-  if (wanted.memory || wanted.compute || wanted.storage) {
-    if (!options.root.empty() || services.benchmarks == nullptr)
-      return fail(ErrorCode::usage, "--bench measures this machine, not a recorded one", "Leave out --root.");
-    const auto done = probe::run_benchmarks(*services.benchmarks, wanted, *host, progress);
-    if (!done) return tl::unexpected(done.error());
+  if (auto done = measure(services, options, *host, progress); !done) return tl::unexpected(done.error());
+  if (options.save) {
+    const auto path = save_host_profile(services, *host);
+    if (!path) return tl::unexpected(path.error());
+    progress(fmt::format("kept in {}; estimate and plan use it from now on", *path));
   }
   const auto tier = tier_of_host(*host, *rules);
   if (options.json) return Outcome{render::host_json(*host, tier)};

@@ -111,6 +111,9 @@ Fact<BytesPerSecond> memory_bandwidth(const Services& services, const Host& host
                                       const SpeedRequest& request) {
   if (request.bandwidth) return overridden(*request.bandwidth, "--bandwidth");
   if (!request.cpu.empty()) return catalog_bandwidth(services, request.cpu);
+  // What the user states beats what was measured, and that beats what the modules could do.
+  if (host.memory.measured_bandwidth.known() && host.memory.bandwidth.basis != Basis::overridden)
+    return host.memory.measured_bandwidth;
   if (host.memory.bandwidth.known()) return host.memory.bandwidth;
   if (host.cpu.model.known()) return catalog_bandwidth(services, *host.cpu.model.value);
   return unknown<BytesPerSecond>(bandwidth_remedy);

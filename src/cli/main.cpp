@@ -157,9 +157,10 @@ int run(Words words) {
   if (!types) return report(types.error(), flags->json);
   const io::LocalSystem system;
   const io::LocalBenchmarks benchmarks;
+  const io::ProcessRunner commands;
   const io::CurlClient http(system);
   const app::Services services{files,   writer,      environment, *catalog, *types,
-                               &system, &benchmarks, nullptr,     &http};
+                               &system, &benchmarks, &commands,   &http};
   // `catalog validate` answers with them.
   if (words != Words{"catalog", "validate"}) warn_of(*catalog);
 

@@ -49,6 +49,19 @@ bool is_mount_of(const Mount& mount, bool version_2, std::string_view controller
   return mount.type == "cgroup" && std::find(options.begin(), options.end(), controller) != options.end();
 }
 
+/// A hierarchy can be mounted in several places, and a container can see a part that is not its own, so the
+/// mount that shows the group comes first. Null where the controller is not mounted.
+const Mount* mount_of_group(const std::vector<Mount>& mounts, bool version_2, std::string_view controller,
+                            const std::string& path) {
+  const Mount* any = nullptr;
+  for (const auto& mount : mounts) {
+    if (!is_mount_of(mount, version_2, controller)) continue;
+    if (lies_in(path, mount.root)) return &mount;
+    if (any == nullptr) any = &mount;
+  }
+  return any;
+}
+
 /// Names of the memory controller's files in one version.
 struct MemoryFiles {
   const char* limit;
@@ -179,9 +192,7 @@ std::vector<Hierarchy> hierarchies(const FileReader& files, std::string_view con
     const bool version_2 = line.controllers.empty();
     const auto& names = line.controllers;
     if (!version_2 && std::find(names.begin(), names.end(), controller) == names.end()) continue;
-    const auto mount = std::find_if(mounts.begin(), mounts.end(),
-                                    [&](const Mount& m) { return is_mount_of(m, version_2, controller); });
-    if (mount != mounts.end())
+    if (const Mount* mount = mount_of_group(mounts, version_2, controller, line.path))
       found.push_back({version_2, with_ancestors(*mount, located(*mount, line.path))});
   }
   return found;

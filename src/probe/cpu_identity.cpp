@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <cmath>
+#include <functional>
 #include <map>
 
 #include <fmt/format.h>
@@ -15,29 +15,43 @@ constexpr const char* cpuinfo_path = "/proc/cpuinfo";
 
 /// The core's name on ARM, from its block of cpuinfo; empty elsewhere.
 std::string core_name(const CpuinfoEntry& processor) {
-  const auto value = [&](const char* key) {
-    const auto found = processor.values.find(key);
-    return found == processor.values.end() ? std::string() : found->second;
-  };
-  const std::string implementer = value("CPU implementer"), part = value("CPU part");
-  if (implementer.empty() || part.empty()) return {};
-  const std::string name = arm_core_name(implementer, part);
-  return name.empty() ? fmt::format("ARM core {}/{}", implementer, part) : name;
+  const auto implementer = processor.values.find("CPU implementer");
+  const auto part = processor.values.find("CPU part");
+  if (implementer == processor.values.end() || part == processor.values.end()) return {};
+  return arm_core_label(implementer->second, part->second);
 }
 
-Fact<std::string> model_of(const Cpuinfo& cpuinfo) {
+/// Names of ARM cores by CPU: from cpuinfo, and where that is short (old kernels print one block for all)
+/// from the register that sysfs shows.
+std::map<int, std::string> arm_names(const FileReader& files, const std::vector<int>& online,
+                                     const Cpuinfo& cpuinfo) {
+  std::map<int, std::string> names;
+  for (const auto& processor : cpuinfo.processors)
+    if (std::string name = core_name(processor); !name.empty())
+      names.emplace(processor.number, std::move(name));
+  for (const int cpu : online) {
+    if (names.count(cpu) != 0) continue;
+    const auto text = read_trimmed(files, cpu_folder(cpu) + "/regs/identification/midr_el1");
+    if (!text && names.empty()) break;  // No ARM processor, or a kernel that does not show it.
+    const auto value = text ? parse_hexadecimal(*text) : std::nullopt;
+    if (std::string name = arm_core_name(value.value_or(0)); !name.empty())
+      names.emplace(cpu, std::move(name));
+  }
+  return names;
+}
+
+Fact<std::string> model_of(const Cpuinfo& cpuinfo, const std::map<int, std::string>& core_names) {
   // x86 and MIPS say "model name", POWER "cpu", RISC-V "uarch", LoongArch "Model Name".
   for (const char* key : {"model name", "Model Name", "cpu model", "cpu", "uarch"})
     if (const auto name = cpuinfo.value(key); name && !name->empty())
       return reported(*name, fmt::format("{} ({})", cpuinfo_path, key));
   std::map<std::string, int> cores;
-  for (const auto& processor : cpuinfo.processors)
-    if (const std::string name = core_name(processor); !name.empty()) ++cores[name];
+  for (const auto& [cpu, name] : core_names) ++cores[name];
   if (!cores.empty()) {
     std::string text;
     for (const auto& [name, count] : cores)
       text += fmt::format("{}{} x {}", text.empty() ? "" : " + ", count, name);
-    return derived(text, fmt::format("{} (CPU implementer and part)", cpuinfo_path));
+    return derived(text, std::string("CPU implementer and part"));
   }
   if (const auto vendor = cpuinfo.value("vendor_id"))
     return reported(*vendor, fmt::format("{} (vendor_id)", cpuinfo_path));
@@ -79,12 +93,30 @@ std::int64_t kilohertz_of(const FileReader& files, int cpu) {
   return 0;
 }
 
+/// Kinds of nameless cores by the kernel's cpu_capacity. Capacities of one kind differ by a few percent,
+/// since each core's highest clock counts, those of two kinds by a third and more.
+std::map<int, std::string> kinds_by_capacity(const FileReader& files, const std::vector<CoreCpus>& cores) {
+  constexpr double same_kind = 0.85;
+  std::map<std::int64_t, std::vector<int>, std::greater<>> cpus_by_capacity;
+  for (const auto& core : cores)
+    if (const auto capacity = read_integer(files, cpu_folder(core.front()) + "/cpu_capacity"))
+      cpus_by_capacity[*capacity].push_back(core.front());
+  std::map<int, std::string> names;
+  std::int64_t top = 0;
+  for (const auto& [capacity, cpus] : cpus_by_capacity) {
+    if (static_cast<double>(capacity) < same_kind * static_cast<double>(top) || top == 0) top = capacity;
+    for (const int cpu : cpus) names[cpu] = fmt::format("capacity {}", top);
+  }
+  return names;
+}
+
 /// Groups CPUs into kinds: by name where the cores have names (ARM's part number, Intel's event sources),
 /// since capacities and turbo limits of one kind can differ.
-std::vector<CpuKind> kinds_of(const FileReader& files, const CpuFacts& cpu, const Cpuinfo& cpuinfo) {
+std::vector<CpuKind> kinds_of(const FileReader& files, const CpuFacts& cpu,
+                              const std::map<int, std::string>& core_names) {
   auto names = event_source_kinds(files);
-  for (const auto& processor : cpuinfo.processors)
-    if (const std::string name = core_name(processor); !name.empty()) names.emplace(processor.number, name);
+  names.insert(core_names.begin(), core_names.end());
+  if (names.empty()) names = kinds_by_capacity(files, cpu.cores);
   std::map<std::string, CpuKind> kinds;
   for (const auto& core : cpu.cores) {
     const auto named = names.find(core.front());
@@ -102,7 +134,7 @@ std::vector<CpuKind> kinds_of(const FileReader& files, const CpuFacts& cpu, cons
   std::vector<CpuKind> result;
   for (auto& [name, kind] : kinds) {
     std::sort(kind.cpus.begin(), kind.cpus.end());
-    if (kind.name.empty() && kinds.size() == 1) kind.name = "all";
+    if (kind.name.empty()) kind.name = kinds.size() == 1 ? "all" : "other";
     result.push_back(std::move(kind));
   }
   // The fastest kind first; by name where nothing says how fast.
@@ -120,14 +152,16 @@ std::vector<CpuKind> kinds_of(const FileReader& files, const CpuFacts& cpu, cons
 void gather_cpu_identity(const Surroundings& from, Host& host) {
   const auto text = from.files.read_text(cpuinfo_path);
   const Cpuinfo cpuinfo = text ? parse_cpuinfo(*text) : Cpuinfo();
-  host.cpu.model = text ? model_of(cpuinfo) : unknown<std::string>(text.error().message);
+  const auto core_names = arm_names(from.files, host.cpu.online.value_or({}), cpuinfo);
+  host.cpu.model = model_of(cpuinfo, core_names);
+  if (!host.cpu.model.known() && !text) host.cpu.model.source = text.error().message;
   host.cpu.isa = isa_of(cpuinfo, from.system);
   if (host.cpu.isa.known()) {
     const auto bits = vector_bits(*host.cpu.isa.value);
     host.cpu.vector_bits =
         bits ? derived(*bits, "cpu.isa") : unknown<int>("no instruction set states the width");
   }
-  host.cpu.kinds = kinds_of(from.files, host.cpu, cpuinfo);
+  host.cpu.kinds = kinds_of(from.files, host.cpu, core_names);
   if (const auto flags = cpuinfo.value("flags"))
     for (const auto flag : fields_of(*flags))
       if (flag == "hypervisor" && !host.platform.virtualization.known())

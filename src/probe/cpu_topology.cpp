@@ -14,6 +14,16 @@ namespace {
 
 constexpr const char* cpu_root = "/sys/devices/system/cpu";
 
+/// CPUs by their folders, for kernels that list none: one that can be turned off says whether it is.
+std::vector<int> cpus_with_folders(const FileReader& files) {
+  auto cpus = numbered_entries(files, cpu_root, "cpu");
+  cpus.erase(std::remove_if(
+                 cpus.begin(), cpus.end(),
+                 [&](int cpu) { return read_integer(files, cpu_folder(cpu) + "/online").value_or(1) == 0; }),
+             cpus.end());
+  return cpus;
+}
+
 /// CPUs that are running, by the best source there is. cpu0 may be among the missing, so nothing here counts
 /// up to a first gap.
 Fact<std::vector<int>> online_cpus(const Surroundings& from) {
@@ -24,6 +34,8 @@ Fact<std::vector<int>> online_cpus(const Surroundings& from) {
       auto described = intersection(*cpus, numbered_entries(from.files, cpu_root, "cpu"));
       return reported(described.empty() ? std::move(*cpus) : std::move(described), path);
     }
+  if (auto cpus = cpus_with_folders(from.files); !cpus.empty())
+    return derived(std::move(cpus), fmt::format("{}/cpu*/online", cpu_root));
   if (const auto text = from.files.read_text("/proc/cpuinfo")) {
     std::set<int> cpus;
     for (const auto& processor : parse_cpuinfo(*text).processors) cpus.insert(processor.number);
@@ -99,8 +111,18 @@ void gather_packages(const FileReader& files, CpuFacts& cpu) {
       packages.insert(*id);
   // Firmware that does not number its packages says -1.
   packages.erase(-1);
-  cpu.packages = packages.empty() ? unknown<int>(fmt::format("{} does not say", source))
-                                  : reported(static_cast<int>(packages.size()), source);
+  if (!packages.empty()) {
+    cpu.packages = reported(static_cast<int>(packages.size()), source);
+    return;
+  }
+  std::set<std::string> physical_ids;
+  if (const auto text = files.read_text("/proc/cpuinfo"))
+    for (const auto& processor : parse_cpuinfo(*text).processors)
+      if (const auto id = processor.values.find("physical id"); id != processor.values.end())
+        physical_ids.insert(id->second);
+  cpu.packages = physical_ids.empty()
+                     ? unknown<int>(fmt::format("{} does not say", source))
+                     : reported(static_cast<int>(physical_ids.size()), "/proc/cpuinfo (physical id)");
 }
 
 }  // namespace

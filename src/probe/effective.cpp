@@ -17,12 +17,11 @@ struct Bound {
   std::string by;
 };
 
-/// Free memory on the allowed nodes, where not all nodes that hold system memory are allowed. Page cache on
-/// them could be dropped too, but no file says how much there is, so this is the careful figure.
+/// What could be had on the allowed nodes, where not all nodes that hold system memory are allowed.
 std::optional<Bound> node_bound(const Host& host) {
   const auto& allowed = host.limits.allowed_memory_nodes;
   if (!allowed.known() || host.numa.size() < 2) return std::nullopt;
-  Bytes total, free;
+  Bytes total, room;
   bool restricted = false;
   for (const auto& node : host.numa) {
     if (node.kind == "gpu") continue;
@@ -31,10 +30,10 @@ std::optional<Bound> node_bound(const Host& host) {
     if (!is_allowed) continue;
     if (!node.total.known()) return std::nullopt;
     total += *node.total.value;
-    free += node.free.value_or(*node.total.value);
+    room += node.available.value_or(node.free.value_or(*node.total.value));
   }
   if (!restricted || total == Bytes()) return std::nullopt;
-  return Bound{free,
+  return Bound{room,
                fmt::format("allowed NUMA nodes {} ({})", cpu_list_text(*allowed.value), allowed.source)};
 }
 
@@ -135,7 +134,14 @@ void add_warnings(Host& host) {
     warn(host,
          fmt::format("{} NUMA nodes: a model larger than one node's memory crosses the link between them",
                      distinct_memory),
-         "Run llama.cpp with --numa distribute, or bind a small model to one node with numactl.");
+         "Run llama.cpp with --numa distribute, or bind a model that fits one node with numactl.");
+  if (host.limits.memory_high.known() && host.limits.memory_available.known() &&
+      host.limits.bound_by.ends_with("memory.high"))
+    warn(host, fmt::format("{} throttles this process before its hard limit", host.limits.bound_by),
+         "Raise memory.high (systemd: MemoryHigh=).");
+  if (memory.transparent_huge_pages.value_or("") == "never")
+    warn(host, "transparent huge pages are off, which slows reading large models a little",
+         "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled");
 }
 
 }  // namespace
@@ -143,6 +149,7 @@ void add_warnings(Host& host) {
 void derive_effective(Host& host) {
   derive_memory(host);
   derive_threads(host);
+  derive_numa_budgets(host);
 }
 
 const std::vector<Source>& sources() {
@@ -158,6 +165,7 @@ const std::vector<Source>& sources() {
       {"storage", "the device behind the model folder", gather_storage},
       {"nvidia", "NVIDIA GPUs through the driver's management library", gather_nvidia},
       {"sysfs_gpus", "AMD and Intel GPUs from sysfs", gather_sysfs_gpus},
+      {"listed_devices", "what llama-server lists, where a GPU has no other source", gather_listed_devices},
   };
   return all;
 }

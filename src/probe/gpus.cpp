@@ -1,10 +1,11 @@
 #include "llmsize/probe/gpus.hpp"
 
 #include <algorithm>
-#include <charconv>
+#include <iterator>
 
 #include <fmt/format.h>
 
+#include "llmsize/core/text.hpp"
 #include "llmsize/probe/memory.hpp"
 #include "llmsize/probe/probe.hpp"
 #include "llmsize/probe/text.hpp"
@@ -24,27 +25,40 @@ std::vector<std::string> comma_parts(std::string_view text) {
   }
 }
 
-std::optional<std::int64_t> parse_hexadecimal(std::string_view text) {
-  text = trimmed(text);
-  if (text.starts_with("0x")) text.remove_prefix(2);
-  std::int64_t value = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value, 16);
-  if (text.empty() || parsed.ec != std::errc() || parsed.ptr != text.data() + text.size())
-    return std::nullopt;
-  return value;
+/// A size above 0 that fits; drivers write them in base 16.
+std::optional<Bytes> hexadecimal_bytes(std::string_view text) {
+  const auto value = parse_hexadecimal(text);
+  if (!value || *value == 0 || *value >= static_cast<std::uint64_t>(Bytes::highest)) return std::nullopt;
+  return Bytes(static_cast<std::int64_t>(*value));
 }
 
-/// Appends the GPUs that the variable leaves visible.
-void append_visible(const Surroundings& from, const char* variable, std::vector<GpuFacts> gpus, Host& host) {
-  std::vector<std::string> ids;
-  for (const auto& gpu : gpus) ids.push_back(gpu.id);
-  const auto value = from.environment == nullptr ? std::nullopt : from.environment->variable(variable);
-  const auto visible = visible_devices(value, ids);
-  if (visible.size() < gpus.size())
-    host.warnings.push_back({fmt::format("{}={} hides {} of {} GPUs", variable, *value,
-                                         gpus.size() - visible.size(), gpus.size()),
-                             fmt::format("Unset {} to use them all.", variable)});
-  for (const std::size_t index : visible) host.gpus.push_back(std::move(gpus[index]));
+/// Appends the GPUs that every one of the variables leaves visible.
+void append_visible(const Surroundings& from, const std::vector<const char*>& variables,
+                    std::vector<GpuFacts> gpus, Host& host) {
+  for (const char* variable : variables) {
+    const auto value = from.environment == nullptr ? std::nullopt : from.environment->variable(variable);
+    if (!value) continue;
+    std::vector<std::string> ids;
+    for (const auto& gpu : gpus) ids.push_back(gpu.id);
+    std::vector<GpuFacts> shown;
+    for (const std::size_t index : visible_devices(value, ids)) shown.push_back(gpus[index]);
+    if (shown.size() < gpus.size())
+      host.warnings.push_back({fmt::format("{}={} hides {} of {} GPUs", variable, *value,
+                                           gpus.size() - shown.size(), gpus.size()),
+                               fmt::format("Unset {} to use them all.", variable)});
+    gpus = std::move(shown);
+  }
+  host.gpus.insert(host.gpus.end(), std::make_move_iterator(gpus.begin()),
+                   std::make_move_iterator(gpus.end()));
+}
+
+/// Runs a program that lists GPUs; nothing where it is missing, fails or takes too long.
+std::optional<std::string> listing(const Surroundings& from, const std::vector<std::string>& arguments) {
+  constexpr double timeout_seconds = 5;
+  if (from.commands == nullptr) return std::nullopt;
+  const auto output = from.commands->run(arguments, timeout_seconds);
+  if (!output || output->exit_status != 0) return std::nullopt;
+  return output->standard_output;
 }
 
 /// Shares the system's memory: what it may take is the system's to say.
@@ -136,6 +150,51 @@ std::vector<GpuFacts> parse_nvidia_smi(std::string_view text) {
   return gpus;
 }
 
+std::vector<GpuFacts> parse_device_list(std::string_view text) {
+  std::vector<GpuFacts> gpus;
+  constexpr std::string_view between = " MiB, ", end = " MiB free)", source = "llama-server";
+  for (auto line : lines_of(text)) {
+    line = trimmed(line);
+    const auto colon = line.find(": ");
+    const auto open = line.rfind(" (");
+    if (colon == std::string_view::npos || open == std::string_view::npos || open < colon + 2) continue;
+    if (!line.ends_with(end)) continue;
+    const auto sizes = line.substr(open + 2, line.size() - end.size() - open - 2);
+    const auto comma = sizes.find(between);
+    if (comma == std::string_view::npos) continue;
+    const auto total = parse_integer(sizes.substr(0, comma));
+    const auto free = parse_integer(sizes.substr(comma + between.size()));
+    if (!total || !free || *total < 0 || *free < 0 || (mebibytes(1) * *total).is_saturated()) continue;
+    GpuFacts gpu;
+    gpu.id = line.substr(0, colon);
+    gpu.name = line.substr(colon + 2, open - colon - 2);
+    gpu.pool_id = gpu.id;
+    gpu.memory_total = reported(mebibytes(1) * *total, std::string(source));
+    gpu.memory_free = reported(mebibytes(1) * std::min(*free, *total), std::string(source));
+    gpu.bandwidth = unknown<BytesPerSecond>("llama-server does not state it");
+    const auto digits = gpu.id.find_last_not_of("0123456789");
+    gpu.backend = reported(lower_case(gpu.id.substr(0, digits + 1)), std::string(source));
+    for (const std::string_view vendor : {"NVIDIA", "AMD", "Intel", "Apple"})
+      if (gpu.name.find(vendor) != std::string::npos) gpu.vendor = vendor;
+    gpus.push_back(std::move(gpu));
+  }
+  return gpus;
+}
+
+std::string amd_marketing_name(std::string_view amdgpu_ids, std::string_view device,
+                               std::string_view revision) {
+  const auto wanted_device = parse_hexadecimal(device), wanted_revision = parse_hexadecimal(revision);
+  if (!wanted_device || !wanted_revision) return {};
+  for (const auto line : lines_of(amdgpu_ids)) {
+    // "744C,	C8,	AMD Radeon RX 7900 XTX"
+    const auto parts = comma_parts(line);
+    if (parts.size() >= 3 && parse_hexadecimal(parts[0]) == wanted_device &&
+        parse_hexadecimal(parts[1]) == wanted_revision)
+      return parts[2];
+  }
+  return {};
+}
+
 std::vector<GpuFacts> nvidia_driver_gpus(const FileReader& files) {
   std::vector<GpuFacts> gpus;
   const auto addresses = files.list(driver_root);
@@ -156,8 +215,8 @@ std::vector<GpuFacts> nvidia_driver_gpus(const FileReader& files) {
     gpu.bandwidth = unknown<BytesPerSecond>(why);
     const auto numa = parse_colon_lines(files.read_text(folder + "/numa_status").value_or(""));
     if (const auto size = numa.find("Size"); size != numa.end())
-      if (const auto bytes = parse_hexadecimal(size->second); bytes && *bytes > 0)
-        gpu.memory_total = reported(Bytes(*bytes), folder + "/numa_status");
+      if (const auto bytes = hexadecimal_bytes(size->second))
+        gpu.memory_total = reported(*bytes, folder + "/numa_status");
     gpus.push_back(std::move(gpu));
   }
   return gpus;
@@ -169,6 +228,10 @@ GpuFacts amd_gpu(const FileReader& files, const std::string& device) {
   gpu.id = pci_address(files, device);
   gpu.pool_id = gpu.id;
   gpu.name = read_trimmed(files, device + "/product_name").value_or("");
+  if (gpu.name.empty())
+    if (const auto ids = files.read_text("/usr/share/libdrm/amdgpu.ids"))
+      gpu.name = amd_marketing_name(*ids, device_number(files, device),
+                                    read_trimmed(files, device + "/revision").value_or(""));
   if (gpu.name.empty()) gpu.name = fmt::format("AMD GPU {}", device_number(files, device));
   gpu.backend = derived(std::string("rocm"), "the amdgpu driver");
   gpu.bandwidth = unknown<BytesPerSecond>("the driver does not state it");
@@ -208,8 +271,11 @@ GpuFacts intel_gpu(const FileReader& files, const std::string& device) {
        {"/tile0/physical_vram_size_bytes", "/lmem_total_bytes", "/drm/card0/lmem_total_bytes"}) {
     const auto text = read_trimmed(files, device + file);
     if (!text || gpu.memory_total.known()) continue;
-    const auto bytes = text->starts_with("0x") ? parse_hexadecimal(*text) : parse_integer(*text);
-    if (bytes && *bytes > 0) gpu.memory_total = reported(Bytes(*bytes), device + file);
+    const auto decimal = parse_integer(*text);
+    const auto bytes = text->starts_with("0x")   ? hexadecimal_bytes(*text)
+                       : decimal && *decimal > 0 ? std::optional(Bytes(*decimal))
+                                                 : std::nullopt;
+    if (bytes) gpu.memory_total = reported(*bytes, device + file);
   }
   gpu.memory_free = unknown<Bytes>("the driver does not state it");
   return gpu;
@@ -220,32 +286,51 @@ void gather_nvidia(const Surroundings& from, Host& host) {
                       from.files.exists("/dev/dxg") || from.files.is_folder("/sys/module/nvidia");
   // Opening the library costs milliseconds, so it is left alone where no driver could answer.
   if (!driver) return;
-  constexpr const char* variable = "CUDA_VISIBLE_DEVICES";
+  const std::vector<const char*> variables = {"CUDA_VISIBLE_DEVICES"};
   if (from.system != nullptr)
     if (const auto library = from.system->open_library("libnvidia-ml.so.1"))
-      if (auto gpus = nvml_gpus(**library)) return append_visible(from, variable, std::move(*gpus), host);
-  if (from.commands != nullptr) {
-    constexpr double timeout_seconds = 5;
-    const auto output = from.commands->run(
-        {"nvidia-smi", "--query-gpu=name,uuid,memory.total,memory.free", "--format=csv,noheader,nounits"},
-        timeout_seconds);
-    if (output && output->exit_status == 0)
-      return append_visible(from, variable, parse_nvidia_smi(output->standard_output), host);
-  }
-  append_visible(from, variable, nvidia_driver_gpus(from.files), host);
+      if (auto gpus = nvml_gpus(**library)) return append_visible(from, variables, std::move(*gpus), host);
+  if (const auto text = listing(from, {"nvidia-smi", "--query-gpu=name,uuid,memory.total,memory.free",
+                                       "--format=csv,noheader,nounits"}))
+    return append_visible(from, variables, parse_nvidia_smi(*text), host);
+  append_visible(from, variables, nvidia_driver_gpus(from.files), host);
 }
 
 void gather_sysfs_gpus(const Surroundings& from, Host& host) {
   const std::string root = "/sys/class/drm";
-  std::vector<GpuFacts> amd;
+  std::vector<GpuFacts> amd, intel;
   for (const int card : numbered_entries(from.files, root, "card")) {
     const std::string device = fmt::format("{}/card{}/device", root, card);
     const auto vendor = read_trimmed(from.files, device + "/vendor");
     if (vendor == "0x1002" && from.files.exists(device + "/mem_info_vram_total"))
       amd.push_back(amd_gpu(from.files, device));
-    if (vendor == "0x8086") host.gpus.push_back(intel_gpu(from.files, device));
+    if (vendor == "0x8086") intel.push_back(intel_gpu(from.files, device));
   }
-  append_visible(from, "HIP_VISIBLE_DEVICES", std::move(amd), host);
+  // The runtime's variable filters first, and HIP numbers what is left.
+  append_visible(from, {"ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"}, std::move(amd), host);
+  append_visible(from, {"ZE_AFFINITY_MASK"}, std::move(intel), host);
+}
+
+void gather_listed_devices(const Surroundings& from, Host& host) {
+  const bool something = from.files.is_folder("/dev/dri") || from.files.exists("/dev/dxg") ||
+                         from.files.exists("/dev/kfd") || from.files.exists("/dev/nvidiactl");
+  const bool incomplete = std::any_of(host.gpus.begin(), host.gpus.end(), [](const GpuFacts& gpu) {
+    return !gpu.unified && !gpu.memory_total.known();
+  });
+  // Starting llama-server takes a tenth of a second, so it is asked only where something is missing.
+  if (!something || (!host.gpus.empty() && !incomplete)) return;
+  const auto text = listing(from, {"llama-server", "--list-devices"});
+  if (!text) return;
+  auto listed = parse_device_list(*text);
+  if (listed.empty()) return;
+  const auto unknown_memory = [](const GpuFacts& gpu) { return !gpu.unified && !gpu.memory_total.known(); };
+  host.gpus.erase(std::remove_if(host.gpus.begin(), host.gpus.end(), unknown_memory), host.gpus.end());
+  for (auto& gpu : listed) {
+    const bool known = std::any_of(host.gpus.begin(), host.gpus.end(), [&](const GpuFacts& other) {
+      return other.name == gpu.name && !other.name.empty();
+    });
+    if (!known) host.gpus.push_back(std::move(gpu));
+  }
 }
 
 }  // namespace llmsize::probe

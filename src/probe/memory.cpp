@@ -11,10 +11,26 @@ namespace llmsize::probe {
 namespace {
 
 constexpr const char* meminfo_path = "/proc/meminfo";
+constexpr const char* node_root = "/sys/devices/system/node";
 constexpr const char* hugepages_root = "/sys/kernel/mm/hugepages";
+
+/// The sum over NUMA nodes, where /proc/meminfo cannot be read.
+std::optional<Bytes> memory_of_nodes(const FileReader& files) {
+  const auto of_gpus = gpu_nodes(files);
+  std::optional<Bytes> sum;
+  for (const int node : numbered_entries(files, node_root, "node")) {
+    if (std::binary_search(of_gpus.begin(), of_gpus.end(), node)) continue;
+    const auto text = files.read_text(fmt::format("{}/node{}/meminfo", node_root, node));
+    if (const auto total = text ? parse_node_meminfo(*text, "MemTotal") : std::nullopt)
+      sum = sum.value_or(Bytes()) + *total;
+  }
+  return sum && !sum->is_saturated() ? sum : std::nullopt;
+}
 
 Fact<Bytes> total_memory(const Surroundings& from, const Meminfo& meminfo) {
   if (!meminfo.total) {
+    if (const auto bytes = memory_of_nodes(from.files))
+      return derived(*bytes, fmt::format("{}/node*/meminfo (MemTotal)", node_root));
     if (from.system != nullptr)
       if (const auto bytes = from.system->physical_memory())
         return measured(*bytes, "sysconf(_SC_PHYS_PAGES)");
@@ -23,7 +39,7 @@ Fact<Bytes> total_memory(const Surroundings& from, const Meminfo& meminfo) {
   // A driver can add GPU memory as NUMA nodes, and the kernel then counts it as RAM (POWER9 with V100).
   Bytes of_gpus;
   for (const int node : gpu_nodes(from.files))
-    if (const auto text = from.files.read_text(fmt::format("/sys/devices/system/node/node{}/meminfo", node)))
+    if (const auto text = from.files.read_text(fmt::format("{}/node{}/meminfo", node_root, node)))
       of_gpus += parse_node_meminfo(*text, "MemTotal").value_or(Bytes());
   if (of_gpus == Bytes() || of_gpus >= *meminfo.total)
     return reported(*meminfo.total, fmt::format("{} (MemTotal)", meminfo_path));
@@ -138,6 +154,17 @@ std::optional<Bytes> parse_node_meminfo(std::string_view text, std::string_view 
     if (!words.empty() && words.back() == key) return parse_kibibytes(line.substr(colon + 1));
   }
   return std::nullopt;
+}
+
+Fact<Bytes> available_on_node(std::string_view text, const std::string& path) {
+  const auto value = [&](const char* key) { return parse_node_meminfo(text, key); };
+  const auto free = value("MemFree"), total = value("MemTotal");
+  if (!free) return unknown<Bytes>(path + " has no MemFree");
+  const auto or_none = [](const std::optional<Bytes>& size) { return size.value_or(Bytes()); };
+  const Bytes sum =
+      *free + or_none(value("FilePages")) + or_none(value("SReclaimable")) - or_none(value("Shmem"));
+  return derived(std::clamp(sum, Bytes(), std::max(Bytes(), total.value_or(sum))),
+                 fmt::format("{} (MemFree + FilePages + SReclaimable - Shmem)", path));
 }
 
 void gather_memory(const Surroundings& from, Host& host) {

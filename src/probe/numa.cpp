@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include <fmt/format.h>
@@ -29,16 +30,23 @@ std::vector<int> cpus_of(const FileReader& files, const std::string& folder, con
   return intersection(cpus.value_or(std::vector<int>()), online);
 }
 
-/// Nodes that persistent-memory devices were turned into (the dax driver's "kmem" mode).
-std::set<int> dax_nodes(const FileReader& files) {
-  std::set<int> nodes;
+/// Kinds of the nodes that direct-access devices were turned into (the dax driver's "kmem" mode), by the bus
+/// that the device hangs on: CXL regions, persistent memory, or memory that the firmware set aside.
+std::map<int, std::string> dax_nodes(const FileReader& files) {
+  std::map<int, std::string> kinds;
   const std::string root = "/sys/bus/dax/devices";
-  if (const auto devices = files.list(root))
-    for (const auto& device : *devices)
-      if (const auto node = read_integer(files, fmt::format("{}/{}/target_node", root, device));
-          node && *node >= 0)
-        nodes.insert(static_cast<int>(std::min<std::int64_t>(*node, highest_cpu)));
-  return nodes;
+  const auto devices = files.list(root);
+  if (!devices) return kinds;
+  for (const auto& device : *devices) {
+    const auto node = read_integer(files, fmt::format("{}/{}/target_node", root, device));
+    if (!node || *node < 0 || *node > highest_cpu) continue;
+    const std::string place = files.read_link(fmt::format("{}/{}", root, device)).value_or("");
+    const bool is_cxl = place.find("dax_region") != std::string::npos ||
+                        place.find("ACPI0017") != std::string::npos || place.find("cxl") != std::string::npos;
+    const bool is_soft_reserved = place.find("hmem") != std::string::npos;
+    kinds[static_cast<int>(*node)] = is_cxl ? "cxl" : is_soft_reserved ? "memory_only" : "pmem";
+  }
+  return kinds;
 }
 
 bool has_cxl_memory(const FileReader& files) {
@@ -70,14 +78,15 @@ Fact<Bytes> side_cache_of(const FileReader& files, const std::string& folder) {
 }
 
 struct KindEvidence {
-  std::set<int> gpu, dax;
+  std::set<int> gpu;
+  std::map<int, std::string> dax;
   bool cxl = false;
 };
 
 std::string kind_of(const NumaNode& node, const KindEvidence& evidence) {
   if (evidence.gpu.count(node.id) != 0) return "gpu";
   if (node.total.value_or(Bytes(1)) == Bytes()) return "empty";
-  if (evidence.dax.count(node.id) != 0) return evidence.cxl ? "cxl" : "pmem";
+  if (const auto dax = evidence.dax.find(node.id); dax != evidence.dax.end()) return dax->second;
   if (node.cpus.empty()) return evidence.cxl ? "cxl" : "memory_only";
   return node.side_cache.known() ? "side_cache" : "dram";
 }
@@ -96,6 +105,7 @@ NumaNode node_of(const FileReader& files, int id, const std::vector<int>& online
   };
   node.total = size("MemTotal");
   node.free = size("MemFree");
+  node.available = text ? available_on_node(*text, meminfo) : node.free;
   if (const auto distances = read_trimmed(files, folder + "/distance"))
     for (const auto field : fields_of(*distances))
       node.distances.push_back(
@@ -136,6 +146,7 @@ void gather_numa(const Surroundings& from, Host& host) {
   all.cpus = online;
   all.total = host.memory.total;
   all.free = unknown<Bytes>("no NUMA nodes listed");
+  all.available = host.memory.available;
   all.kind = "dram";
   host.numa.push_back(std::move(all));
 }

@@ -30,7 +30,10 @@ constexpr std::array special_file_systems = {
     FileSystemKind{"glusterfs", "network"}, FileSystemKind{"gpfs", "network"},
     FileSystemKind{"tmpfs", "memory"},      FileSystemKind{"ramfs", "memory"},
     FileSystemKind{"9p", "host_share"},     FileSystemKind{"virtiofs", "host_share"},
-    FileSystemKind{"drvfs", "host_share"}};
+    FileSystemKind{"drvfs", "host_share"},  FileSystemKind{"vboxsf", "host_share"},
+    FileSystemKind{"smbfs", "network"},     FileSystemKind{"ncpfs", "network"},
+    FileSystemKind{"ocfs2", "network"},     FileSystemKind{"gfs2", "network"},
+    FileSystemKind{"hugetlbfs", "memory"}};
 
 struct DevicePrefix {
   std::string_view prefix;
@@ -142,7 +145,8 @@ StorageFacts storage_of(const FileReader& files, const std::vector<Mount>& mount
     storage.kind = unknown<std::string>("an overlay does not show what backs it");
     return storage;
   }
-  if (mount->type.starts_with("fuse")) {
+  // "fuseblk" is a program too, but one that serves a local disk (NTFS, exFAT).
+  if (mount->type.starts_with("fuse") && mount->type != "fuseblk") {
     storage.kind =
         derived(std::string("network"), fmt::format("file system type {}: served by a program", mount->type));
     return storage;

@@ -67,6 +67,12 @@ std::optional<std::int64_t> parse_integer(std::string_view text) {
   return whole_number<std::int64_t>(trimmed(text), 10);
 }
 
+std::optional<std::uint64_t> parse_hexadecimal(std::string_view text) {
+  text = trimmed(text);
+  if (text.starts_with("0x")) text.remove_prefix(2);
+  return whole_number<std::uint64_t>(text, 16);
+}
+
 std::optional<std::vector<int>> parse_cpu_list(std::string_view text) {
   text = trimmed(text);
   std::set<int> cpus;

@@ -18,6 +18,7 @@ struct ProbeOptions {
   std::string model_folder;  ///< --model-dir: whose storage is looked at.
   probe::HostOverrides overrides;
   probe::BenchmarkRequest benchmarks;
+  bool save = false;               ///< --save: keep the measurements for estimate and plan.
   std::string dump;                ///< --dump: where to write a replayable archive of what was read.
   bool diff = false;               ///< --diff A B: compare two saved probes.
   std::vector<std::string> files;  ///< The two of --diff.

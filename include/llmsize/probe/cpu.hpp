@@ -1,5 +1,6 @@
 #pragma once
 #include <array>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
@@ -34,6 +35,10 @@ std::vector<std::string> inference_flags(std::string_view flags);
 /// "Cortex-X925" for an implementer and part number as ARM's cpuinfo prints them ("0x41", "0xd85"); empty
 /// where unknown.
 std::string arm_core_name(std::string_view implementer, std::string_view part);
+/// The same, and "ARM core 0x41/0xfff" where the core is unknown.
+std::string arm_core_label(const std::string& implementer, const std::string& part);
+/// The label from a main ID register (MIDR_EL1); empty for 0.
+std::string arm_core_name(std::uint64_t main_id_register);
 
 /// Usable x86 instruction sets by the kernel's names, sorted: what CPUID offers, less what needs registers
 /// that the kernel does not save (XCR0) or does not permit (AMX tiles). Nothing where there is no CPUID.

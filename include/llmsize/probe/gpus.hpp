@@ -23,6 +23,14 @@ Result<std::vector<GpuFacts>> nvml_gpus(const DynamicLibrary& library);
 /// What `nvidia-smi --query-gpu=name,uuid,memory.total,memory.free --format=csv,noheader,nounits` prints.
 std::vector<GpuFacts> parse_nvidia_smi(std::string_view text);
 
+/// What `llama-server --list-devices` prints: "  CUDA0: NAME (24115 MiB, 23587 MiB free)". The backend is the
+/// device's name without its number, in small letters.
+std::vector<GpuFacts> parse_device_list(std::string_view text);
+
+/// The name that libdrm's amdgpu.ids gives a device and revision (both as "0x744c"); empty where it has none.
+std::string amd_marketing_name(std::string_view amdgpu_ids, std::string_view device,
+                               std::string_view revision);
+
 /// NVIDIA GPUs as the kernel driver lists them in /proc/driver/nvidia: names, and memory only where it is a
 /// NUMA node.
 std::vector<GpuFacts> nvidia_driver_gpus(const FileReader& files);

@@ -33,4 +33,7 @@ std::vector<int> gpu_nodes(const FileReader& files);
 /// A NUMA node's MemTotal or MemFree, from nodeN/meminfo.
 std::optional<Bytes> parse_node_meminfo(std::string_view text, std::string_view key);
 
+/// What could be had on a NUMA node: free memory and what the kernel could drop there.
+Fact<Bytes> available_on_node(std::string_view text, const std::string& path);
+
 }  // namespace llmsize::probe

@@ -46,9 +46,12 @@ void gather_storage(const Surroundings&, Host&);
 void gather_dimms(const Surroundings&, Host&);
 void gather_nvidia(const Surroundings&, Host&);
 void gather_sysfs_gpus(const Surroundings&, Host&);
+void gather_listed_devices(const Surroundings&, Host&);
 
 /// The tightest of all limits, the threads to run with, and warnings with remedies. Called by `gather`, and
 /// again after overrides.
 void derive_effective(Host& host);
+/// What binding, interleaving or replicating would leave for a model. Part of `derive_effective`.
+void derive_numa_budgets(Host& host);
 
 }  // namespace llmsize::probe

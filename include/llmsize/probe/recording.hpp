@@ -20,6 +20,8 @@ class RecordingFiles final : public FileReader {
   [[nodiscard]] bool is_folder(const std::string& path) const override;
   Result<std::unique_ptr<RandomAccessFile>> open(const std::string& path) const override;
 
+  /// Adds a file that no reader has: recorded answers.
+  void add(const std::string& path, std::string content) const { contents_[path] = std::move(content); }
   [[nodiscard]] std::size_t count() const { return contents_.size(); }
   /// All that was seen as a tar archive (ustar, with GNU's entries for long names), the same for the same
   /// answers.

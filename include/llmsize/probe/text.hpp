@@ -24,6 +24,8 @@ std::vector<std::string_view> fields_of(std::string_view line);
 
 /// A whole decimal number with nothing after it but white space; nothing where it is none or does not fit.
 std::optional<std::int64_t> parse_integer(std::string_view text);
+/// "0x410fd871" or "410fd871"; nothing for damaged text or more than 64 bits.
+std::optional<std::uint64_t> parse_hexadecimal(std::string_view text);
 /// "0-3,8,10-11" as sorted distinct numbers. Nothing for damaged text or numbers beyond `highest_cpu`; an
 /// empty list for empty text.
 std::optional<std::vector<int>> parse_cpu_list(std::string_view text);

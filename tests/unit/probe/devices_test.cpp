@@ -1,3 +1,5 @@
+#include <map>
+
 #include <catch2/catch.hpp>
 
 #include "llmsize/io/system_calls.hpp"
@@ -177,6 +179,70 @@ TEST_CASE("nvidia-smi's table is understood, also for a GPU without memory of it
   REQUIRE(gpus.size() == 2);
   CHECK(gpus[0].memory_total.value == mebibytes(23034));
   CHECK(gpus[1].unified);
+}
+
+TEST_CASE("llama-server's list of devices is understood") {
+  // The form of llama.cpp b6000's common/arg.cpp.
+  const auto gpus = parse_device_list(
+      "ggml_cuda_init: found 1 CUDA devices:\nAvailable devices:\n"
+      "  CUDA0: NVIDIA GeForce RTX 3090 (24115 MiB, 23587 MiB free)\n"
+      "  Vulkan1: AMD Radeon RX 6800 (RADV NAVI21) (16368 MiB, 16000 MiB free)\n"
+      "  BLAS: OpenBLAS (0 MiB, 9 MiB free)\n  X: (1 MiB\n  Y: z (99999999999999999 MiB, 1 MiB free)\n");
+  REQUIRE(gpus.size() == 3);
+  CHECK(gpus[0].name == "NVIDIA GeForce RTX 3090");
+  CHECK(gpus[0].backend.value == "cuda");
+  CHECK(gpus[0].vendor == "NVIDIA");
+  CHECK(gpus[0].memory_total.value == mebibytes(24115));
+  CHECK(gpus[0].memory_free.value == mebibytes(23587));
+  CHECK(gpus[1].name == "AMD Radeon RX 6800 (RADV NAVI21)");
+  CHECK(gpus[1].backend.value == "vulkan");
+  CHECK(gpus[2].memory_free.value == Bytes());
+}
+
+namespace {
+
+/// Programs that a test wrote.
+class WrittenCommands final : public CommandRunner {
+ public:
+  std::map<std::string, std::string> outputs;
+  Result<CommandOutput> run(const std::vector<std::string>& arguments, double) const override {
+    const auto found = outputs.find(arguments.front());
+    if (found == outputs.end()) return fail(ErrorCode::not_found, arguments.front());
+    return CommandOutput{0, found->second};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("programs are asked where files and libraries say nothing of a GPU") {
+  WrittenCommands commands;
+  commands.outputs = {
+      {"nvidia-smi", "NVIDIA L4, GPU-1, 23034, 22000\n"},
+      {"llama-server", "Available devices:\n  Vulkan0: Intel Arc A770 (15473 MiB, 15000 MiB free)\n"}};
+  const auto probe = [&](const TemporaryTree& tree) {
+    const io::LocalFiles files;
+    const RootedFiles rooted(files, tree.root());
+    return gather({rooted, nullptr, &commands, nullptr, ""}).gpus;
+  };
+  const TemporaryTree empty;
+  CHECK(probe(empty).empty());
+  TemporaryTree nvidia;
+  nvidia.add("/proc/driver/nvidia/version", "");
+  REQUIRE(probe(nvidia).size() == 1);
+  CHECK(probe(nvidia)[0].name == "NVIDIA L4");
+  TemporaryTree intel;
+  intel.add("/dev/dri/card0", "").add("/sys/class/drm/card0/device/vendor", "0x8086\n");
+  REQUIRE(probe(intel).size() == 1);
+  CHECK(probe(intel)[0].memory_total.value == mebibytes(15473));
+}
+
+TEST_CASE("AMD's own table names a card by device and revision") {
+  const char* table =
+      "# comment\n1.0.0\n744C,\tC8,\tAMD Radeon RX 7900 XTX\n744C,\tCC,\tAMD Radeon RX 7900 XT\n";
+  CHECK(amd_marketing_name(table, "0x744c", "0xc8") == "AMD Radeon RX 7900 XTX");
+  CHECK(amd_marketing_name(table, "0x744c", "0xcc") == "AMD Radeon RX 7900 XT");
+  CHECK(amd_marketing_name(table, "0x744c", "0x01").empty());
+  CHECK(amd_marketing_name(table, "unknown", "0xcc").empty());
 }
 
 TEST_CASE("AMD cards and processors with graphics are told apart by the metrics' format") {

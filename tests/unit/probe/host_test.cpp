@@ -52,6 +52,101 @@ TEST_CASE("a cloud's bare metal is no virtual machine") {
   CHECK(tree.probe().platform.virtualization.value == "kvm (Amazon EC2)");
 }
 
+TEST_CASE("two nodes leave less for a bound, an interleaved and a replicated model") {
+  TemporaryTree tree;
+  // Node 0 has 3,000 kB that could be had, node 1 has 5,000 kB, of which 1,000 kB are page cache; node 2 has
+  // memory only.
+  const auto node = [&](int number, const char* cpus, int free, int cache, int shared) {
+    const std::string folder = "/sys/devices/system/node/node" + std::to_string(number);
+    const std::string key = "Node " + std::to_string(number);
+    tree.add(folder + "/cpulist", cpus)
+        .add(folder + "/meminfo", key + " MemTotal: 6000 kB\n" + key + " MemFree: " + std::to_string(free) +
+                                      " kB\n" + key + " FilePages: " + std::to_string(cache) + " kB\n" + key +
+                                      " Shmem: " + std::to_string(shared) + " kB\n");
+  };
+  tree.add("/proc/meminfo", "MemTotal: 18000 kB\nMemAvailable: 14000 kB\n")
+      .add("/sys/devices/system/cpu/online", "0-1\n");
+  node(0, "0\n", 3000, 0, 0);
+  node(1, "1\n", 4000, 1500, 500);
+  node(2, "\n", 6000, 0, 0);
+  const auto budgets = tree.probe().numa_budgets;
+  CHECK(budgets.bind.value == kibibytes(5000));
+  CHECK(budgets.bind_node == 1);
+  CHECK(budgets.interleave.value == kibibytes(6000));
+  CHECK(budgets.replicate.value == kibibytes(3000));
+}
+
+TEST_CASE("one node has no placements to choose from") {
+  TemporaryTree tree;
+  tree.add("/proc/meminfo", "MemTotal: 1000 kB\nMemAvailable: 700 kB\n");
+  CHECK_FALSE(tree.probe().numa_budgets.bind.known());
+}
+
+TEST_CASE("an old kernel's machine is understood without the files of newer ones") {
+  TemporaryTree tree;
+  // Linux 2.6.18: no list of CPUs, masks for siblings, no /proc/meminfo readable, cpu1 turned off.
+  const auto cpu = [&](int number, const char* mask) {
+    tree.add("/sys/devices/system/cpu/cpu" + std::to_string(number) + "/topology/thread_siblings", mask);
+  };
+  cpu(0, "00000000,00000005\n");
+  cpu(2, "00000000,00000005\n");
+  cpu(3, "00000000,00000008\n");
+  tree.add("/sys/devices/system/cpu/cpu1/online", "0\n")
+      .add("/sys/devices/system/cpu/cpu2/online", "1\n")
+      .add("/sys/devices/system/node/node0/meminfo", "Node 0 MemTotal: 300 kB\n")
+      .add("/sys/devices/system/node/node1/meminfo", "Node 1 MemTotal: 200 kB\n")
+      .add("/proc/cpuinfo",
+           "processor : 0\nphysical id : 3\n\nprocessor : 2\nphysical id : 3\n\n"
+           "processor : 3\nphysical id : 4\n");
+  const auto host = tree.probe();
+  CHECK(host.cpu.online.value == std::vector<int>{0, 2, 3});
+  CHECK(host.cpu.physical_cores.value == 2);
+  CHECK(host.cpu.packages.value == 2);
+  CHECK(host.memory.total.value == kibibytes(500));
+}
+
+TEST_CASE("cores without names are kinds by capacity, give or take a few percent") {
+  TemporaryTree tree;
+  tree.add("/sys/devices/system/cpu/online", "0-3\n");
+  // The capacities of a GB10's two kinds.
+  const char* capacities[] = {"718\n", "731\n", "997\n", "1024\n"};
+  for (int cpu = 0; cpu < 4; ++cpu)
+    tree.add("/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/cpu_capacity", capacities[cpu]);
+  const auto kinds = tree.probe().cpu.kinds;
+  REQUIRE(kinds.size() == 2);
+  CHECK(kinds[0].cores == 2);
+  CHECK(kinds[1].cores == 2);
+}
+
+TEST_CASE("an ARM core's name comes from its register where cpuinfo has none") {
+  TemporaryTree tree;
+  tree.add("/sys/devices/system/cpu/online", "0-1\n")
+      .add("/sys/devices/system/cpu/cpu0/regs/identification/midr_el1", "0x00000000410fd871\n")
+      .add("/sys/devices/system/cpu/cpu1/regs/identification/midr_el1", "0x00000000410fd851\n");
+  const auto host = tree.probe();
+  CHECK(host.cpu.model.value == "1 x Cortex-A725 + 1 x Cortex-X925");
+  CHECK(host.cpu.kinds.size() == 2);
+}
+
+TEST_CASE("memory behind CXL and persistent memory are told apart by the device's bus") {
+  TemporaryTree tree;
+  for (int node = 0; node < 3; ++node)
+    tree.add("/sys/devices/system/node/node" + std::to_string(node) + "/meminfo",
+             "Node " + std::to_string(node) + " MemTotal: 100 kB\n");
+  tree.add("/sys/devices/system/node/node0/cpulist", "0\n")
+      .add("/sys/devices/system/cpu/online", "0\n")
+      .link("/sys/bus/dax/devices/dax0.0",
+            "../../../devices/platform/ACPI0017:00/root0/decoder0.0/region0/dax_region0/dax0.0")
+      .add("/sys/devices/platform/ACPI0017:00/root0/decoder0.0/region0/dax_region0/dax0.0/target_node", "1\n")
+      .link("/sys/bus/dax/devices/dax1.0", "../../../devices/LNXSYSTM:00/ndbus0/region1/dax1.1/dax1.0")
+      .add("/sys/devices/LNXSYSTM:00/ndbus0/region1/dax1.1/dax1.0/target_node", "2\n");
+  const auto nodes = tree.probe().numa;
+  REQUIRE(nodes.size() == 3);
+  CHECK(nodes[0].kind == "dram");
+  CHECK(nodes[1].kind == "cxl");
+  CHECK(nodes[2].kind == "pmem");
+}
+
 TEST_CASE("recorded machines are replayed") {
   const char* folder = std::getenv("LLMSIZE_HOSTS");
   if (folder == nullptr) {
