@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "llmsize/render/host_fields.hpp"
 #include "llmsize/render/host.hpp"
+#include "llmsize/render/host_fields.hpp"
 
 namespace llmsize::render {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "llmsize/render/host_fields.hpp"
 #include "llmsize/render/host.hpp"
+#include "llmsize/render/host_fields.hpp"
 
 namespace llmsize::render {
 namespace {
