@@ -1,11 +1,14 @@
 #include "llmsize/app/plan_sizing.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "llmsize/catalog/architectures.hpp"
 #include "llmsize/catalog/file_types.hpp"
 #include "llmsize/catalog/models.hpp"
+#include "llmsize/catalog/vocabularies.hpp"
 #include "llmsize/core/run.hpp"
 #include "llmsize/core/weights.hpp"
 
@@ -64,12 +67,60 @@ Result<PlanVariant> PlanSizer::variant(const std::string& name, const std::strin
     if (!bytes) return tl::unexpected(bytes.error());
     if (!scratch && bytes->compute.known) scratch = bytes->scratch;
     if (roles == 1) {
+      variant.architecture = (*base)->architecture.id;
+      variant.batch_tokens = run->batch_tokens;
+      variant.ubatch_tokens = run->ubatch_tokens;
+      variant.flash_attention = run->flash_attention;
       variant.weights = bytes->weights.size;
       variant.kv_per_role = bytes->kv_cache.size + bytes->state.size;
     }
     variant.memory_by_roles.push_back(bytes->high);
   }
   return variant;
+}
+
+Result<ModelFile> PlanSizer::file(const PlanVariant& variant) {
+  const auto base = loaded(variant.model);
+  if (!base) return tl::unexpected(base.error());
+  const auto model = quantized(**base, variant.quant);
+  if (!model) return tl::unexpected(model.error());
+  const auto size = catalog::file_size(services_.catalog, **model);
+  if (!size) return tl::unexpected(size.error());
+  const auto document = services_.catalog.get("model", (*base)->model.id);
+  if (!document) return tl::unexpected(document.error());
+  const auto text = [&](const char* key) {
+    const auto found = document->find(key);
+    return found != document->end() && found->is_string() ? found->get<std::string>() : std::string();
+  };
+  std::string name = text("hf_repo");
+  name = name.substr(name.rfind('/') + 1);
+  ModelFile file;
+  file.name = fmt::format("{}-{}.gguf", name.empty() ? variant.model : name, variant.quant);
+  file.size = size->size;
+  file.repository = text("gguf_repo");
+  return file;
+}
+
+std::optional<double> PlanSizer::decode_speed(const PlanVariant& variant, const Host& host,
+                                              const SpeedRequest& request) {
+  const auto base = loaded(variant.model);
+  if (!base) return std::nullopt;
+  const auto model = quantized(**base, variant.quant);
+  if (!model) return std::nullopt;
+  RunRequest run_request;
+  run_request.context_tokens = variant.context_tokens;
+  run_request.parallel = variant.parallel;
+  run_request.kv_unified = true;
+  const auto run = resolve_run(run_request, **model, (*base)->architecture);
+  if (!run) return std::nullopt;
+  const auto layout = context_layout(**model, (*base)->architecture, *run);
+  if (!layout) return std::nullopt;
+  SpeedRequest asked = request;
+  // Slots share the context, so one request has its part of it before it.
+  asked.depth = variant.context_tokens / std::max<std::int64_t>(1, variant.parallel);
+  const auto speed = estimate_speed(services_, **model, *layout, *run, host, asked);
+  if (!speed || !speed->decode) return std::nullopt;
+  return speed->decode->mid.per_second();
 }
 
 Fact<std::string> PlanSizer::licence(const std::string& model) {

@@ -102,7 +102,9 @@ Result<Sizing> size_model(const Services& services, const SizingRequest& request
   auto architecture = architecture_of(services, *model);
   if (!architecture) return tl::unexpected(architecture.error());
   sizing.architecture = std::move(*architecture);
-  auto run = resolve_run(request.run, *model, sizing.architecture);
+  RunRequest run_request = request.run;
+  if (request.companions.drafts()) run_request.draft_tokens = request.companions.drafted();
+  auto run = resolve_run(run_request, *model, sizing.architecture);
   if (!run) return tl::unexpected(run.error());
   sizing.run = std::move(*run);
   if (auto context = context_layout(*model, sizing.architecture, sizing.run))
@@ -113,6 +115,9 @@ Result<Sizing> size_model(const Services& services, const SizingRequest& request
   sizing.model = std::move(*model);
   for (const auto* notes : {&sizing.run.notes, &sizing.footprint.notes})
     sizing.notes.insert(sizing.notes.end(), notes->begin(), notes->end());
+  if (auto added = add_companions(services, request, sizing); !added) return tl::unexpected(added.error());
+  if (sizing.footprint.high.is_saturated())
+    return fail(ErrorCode::overflow, "the sizes do not fit 64 bits", "One of the files named is damaged.");
   return sizing;
 }
 

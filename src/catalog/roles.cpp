@@ -1,6 +1,7 @@
 #include "llmsize/catalog/roles.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -8,22 +9,20 @@
 namespace llmsize::catalog {
 namespace {
 
-tl::unexpected<Error> broken(const EntryReference& reference, const std::string& what) {
-  return fail(ErrorCode::malformed, fmt::format("{}: {}", reference.location.describe(), what),
-              "Run llmsize catalog validate; docs/ADDING.md, \"A role\", shows the form.");
+using nlohmann::json;
+
+/// Where a role was read and what is wrong with it.
+tl::unexpected<Error> broken(const std::string& where, const std::string& what) {
+  return fail(ErrorCode::malformed, fmt::format("{}: {}", where, what),
+              "docs/ADDING.md, \"A role\", shows the form.");
 }
 
-double number(const nlohmann::json& entry, const char* key, double otherwise) {
-  const auto found = entry.find(key);
-  return found != entry.end() && found->is_number() ? found->get<double>() : otherwise;
-}
-
-bool flag(const nlohmann::json& entry, const char* key) {
+bool flag(const json& entry, const char* key) {
   const auto found = entry.find(key);
   return found != entry.end() && found->is_boolean() && found->get<bool>();
 }
 
-std::string text(const nlohmann::json& entry, const char* key) {
+std::string text(const json& entry, const char* key) {
   const auto found = entry.find(key);
   return found != entry.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
@@ -34,21 +33,131 @@ std::optional<PlanTier> tier_named(const std::string& name) {
   return std::nullopt;
 }
 
-Result<std::vector<RoleCandidate>> candidates(const EntryReference& reference, const nlohmann::json& entry) {
+/// A number within bounds; nothing where the key is absent.
+Result<std::optional<double>> number(const json& entry, const char* key, double lowest, double highest,
+                                     const std::string& where) {
+  const auto found = entry.find(key);
+  if (found == entry.end() || found->is_null()) return std::nullopt;
+  if (!found->is_number() || !(found->get<double>() >= lowest && found->get<double>() <= highest))
+    return broken(where, fmt::format("\"{}\" must be a number from {} to {}", key, lowest, highest));
+  return found->get<double>();
+}
+
+/// Names become parts of command lines and file names.
+bool is_plain_name(const std::string& id) {
+  constexpr std::size_t longest = 40;
+  constexpr const char* plain = "abcdefghijklmnopqrstuvwxyz0123456789_";
+  return !id.empty() && id.size() <= longest && id.find_first_not_of(plain) == std::string::npos;
+}
+
+/// What a list of names without figures says: each is a little worse than the one before.
+constexpr double first_rank = 0.8, rank_step = 0.09, lowest_rank = 0.01;
+
+Result<std::vector<RoleCandidate>> candidates(const json& entry, const std::string& where) {
   std::vector<RoleCandidate> list;
-  for (const auto& row : entry.value("candidates", nlohmann::json::array())) {
+  double rank = first_rank;
+  const auto found = entry.find("candidates");
+  if (found == entry.end()) return list;
+  if (!found->is_array()) return broken(where, "\"candidates\" must be a list");
+  for (const auto& row : *found) {
     RoleCandidate candidate;
-    candidate.model = row.is_object() ? text(row, "model") : "";
-    const double capability = candidate.model.empty() ? -1 : number(row, "capability", -1);
-    if (capability < 0 || capability > 1)
-      return broken(reference, "each candidate needs a \"model\" and a \"capability\" from 0 to 1");
+    candidate.model = row.is_string() ? row.get<std::string>() : row.is_object() ? text(row, "model") : "";
+    if (candidate.model.empty())
+      return broken(where, "each candidate is a model's name, or has a \"model\" and a \"capability\"");
+    const auto capability = row.is_object() ? number(row, "capability", 0, 1, where)
+                                            : Result<std::optional<double>>(std::nullopt);
+    if (!capability) return tl::unexpected(capability.error());
+    if (row.is_object() && !*capability)
+      return broken(where, "each candidate needs a \"model\" and a \"capability\" from 0 to 1");
     candidate.capability = text(row, "basis") == "reported"
-                               ? reported(capability, "Aider polyglot pass_rate_2, data/capabilities.json")
-                               : assumed(capability, "curated rank in data/roles.json");
-    candidate.guides_choice = flag(row, "guide");
+                               ? reported(**capability, "Aider polyglot pass_rate_2, data/capabilities.json")
+                               : assumed(capability->value_or(rank), "curated rank");
+    candidate.guides_choice = row.is_object() && flag(row, "guide");
+    rank = std::max(lowest_rank, rank - rank_step);
     list.push_back(std::move(candidate));
   }
   return list;
+}
+
+Result<void> read_numbers(const json& entry, const std::string& where, RoleDefinition& role) {
+  constexpr double highest_number = 1e6, most_tokens = 1 << 30, most_slots = 256;
+  const auto priority = number(entry, "priority", 1, highest_number, where);
+  const auto weight = number(entry, "weight", 0, highest_number, where);
+  const auto lowest_gib = number(entry, "lowest_gib", 0, highest_number, where);
+  const auto context = number(entry, "context_tokens", 1, most_tokens, where);
+  const auto parallel = number(entry, "parallel", 1, most_slots, where);
+  const auto quality = number(entry, "min_quality", 0, 1, where);
+  const auto speed = number(entry, "min_tokens_per_second", 0, highest_number, where);
+  for (const auto* value : {&priority, &weight, &lowest_gib, &context, &parallel, &quality, &speed})
+    if (!*value) return tl::unexpected(value->error());
+  if (!*priority) return broken(where, "\"priority\" must be a number from 1 to 1000000");
+  role.priority = static_cast<int>(**priority);
+  role.weight = weight->value_or(1);
+  role.lowest_gib = static_cast<std::int64_t>(lowest_gib->value_or(0));
+  if (*context) role.context_tokens = static_cast<std::int64_t>(**context);
+  if (*parallel) role.parallel = static_cast<std::int64_t>(**parallel);
+  role.lowest_quality = *quality;
+  role.lowest_speed = *speed;
+  return {};
+}
+
+Result<RoleDefinition> parse_role(const std::string& id, const json& entry, const std::string& where) {
+  RoleDefinition role;
+  role.id = id;
+  if (!is_plain_name(id))
+    return broken(where, fmt::format("\"{}\" is no name for a role: use lower-case letters, digits and _",
+                                     id.substr(0, 60)));
+  if (auto read = read_numbers(entry, where, role); !read) return tl::unexpected(read.error());
+  const auto tier = tier_named(text(entry, "tier"));
+  if (!tier) return broken(where, "\"tier\" must be HOT, WARM or COLD");
+  role.preference = *tier;
+  role.required = flag(entry, "required");
+  role.cloud = flag(entry, "cloud");
+  role.draft_for = text(entry, "draft_for");
+  if (const auto needs = entry.find("needs"); needs != entry.end() && needs->is_array())
+    for (const auto& need : *needs)
+      if (need.is_string()) role.needs.push_back(need.get<std::string>());
+  auto list = candidates(entry, where);
+  if (!list) return tl::unexpected(list.error());
+  role.candidates = std::move(*list);
+  return role;
+}
+
+void sort_by_priority(std::vector<RoleDefinition>& roles) {
+  std::stable_sort(roles.begin(), roles.end(),
+                   [](const RoleDefinition& a, const RoleDefinition& b) { return a.priority < b.priority; });
+}
+
+/// A role of a file: what it says over what the catalog's role of that name, or the one it is "like", says.
+Result<json> completed(const Catalog& catalog, const json& stated, std::size_t position,
+                       const std::string& where) {
+  json entry = {{"priority", position + 1}, {"tier", "HOT"}};
+  if (!stated.is_string() && !stated.is_object())
+    return broken(where, "a role is a name, or an object with an \"id\"");
+  const std::string id = stated.is_string() ? stated.get<std::string>() : text(stated, "id");
+  const std::string like = stated.is_object() && stated.contains("like") ? text(stated, "like") : id;
+  if (const auto reference = catalog.find("role", like)) {
+    const auto known = catalog.parse(*reference);
+    if (!known) return tl::unexpected(known.error());
+    entry.merge_patch(*known);
+  } else if (stated.is_string() || like != id) {
+    return fail(ErrorCode::not_found, fmt::format("{}: the catalog has no role \"{}\"", where, like),
+                fmt::format("Similar: {}.", fmt::join(catalog.similar("role", like), ", ")));
+  }
+  if (stated.is_object()) entry.merge_patch(stated);
+  entry["id"] = id;
+  return entry;
+}
+
+Result<void> check_models(const Catalog& catalog, const RoleDefinition& role, const std::string& where) {
+  for (const auto& candidate : role.candidates)
+    if (!catalog.find_by_name("model", candidate.model))
+      return fail(ErrorCode::not_found,
+                  fmt::format("{}: the catalog has no model \"{}\"", where, candidate.model.substr(0, 100)),
+                  fmt::format("Similar: {}.", fmt::join(catalog.similar("model", candidate.model), ", ")));
+  if (role.candidates.empty() && !role.cloud)
+    return broken(where, "a role that no API serves needs \"candidates\"");
+  return {};
 }
 
 }  // namespace
@@ -60,33 +169,7 @@ Result<RoleDefinition> load_role(const Catalog& catalog, const std::string& id) 
                 fmt::format("Similar: {}.", fmt::join(catalog.similar("role", id), ", ")));
   const auto entry = catalog.parse(*reference);
   if (!entry) return tl::unexpected(entry.error());
-  RoleDefinition role;
-  role.id = id;
-  constexpr double highest_number = 1e6;
-  const double priority = number(*entry, "priority", 0);
-  role.weight = number(*entry, "weight", 1);
-  if (priority < 1 || priority > highest_number || role.weight < 0 || role.weight > highest_number)
-    return broken(*reference, "\"priority\" must be from 1 and \"weight\" from 0 to 1000000");
-  role.priority = static_cast<int>(priority);
-  const auto tier = tier_named(text(*entry, "tier"));
-  if (!tier) return broken(*reference, "\"tier\" must be HOT, WARM or COLD");
-  role.preference = *tier;
-  role.required = flag(*entry, "required");
-  role.cloud = flag(*entry, "cloud");
-  const double lowest_gib = number(*entry, "lowest_gib", 0);
-  if (lowest_gib < 0 || lowest_gib > highest_number)
-    return broken(*reference, "\"lowest_gib\" must be from 0 to 1000000");
-  role.lowest_gib = static_cast<std::int64_t>(lowest_gib);
-  role.draft_for = text(*entry, "draft_for");
-  if (entry->contains("needs") && (*entry)["needs"].is_array())
-    for (const auto& need : (*entry)["needs"])
-      if (need.is_string()) role.needs.push_back(need.get<std::string>());
-  if (entry->contains("candidates") && !(*entry)["candidates"].is_array())
-    return broken(*reference, "\"candidates\" must be a list");
-  auto list = candidates(*reference, *entry);
-  if (!list) return tl::unexpected(list.error());
-  role.candidates = std::move(*list);
-  return role;
+  return parse_role(id, *entry, reference->location.describe());
 }
 
 Result<std::vector<RoleDefinition>> load_role_set(const Catalog& catalog, const std::string& id) {
@@ -101,20 +184,51 @@ Result<std::vector<RoleDefinition>> load_role_set(const Catalog& catalog, const 
     if (!role) return tl::unexpected(role.error());
     roles.push_back(std::move(*role));
   }
-  std::stable_sort(roles.begin(), roles.end(),
-                   [](const RoleDefinition& a, const RoleDefinition& b) { return a.priority < b.priority; });
+  sort_by_priority(roles);
+  return roles;
+}
+
+Result<std::vector<RoleDefinition>> parse_role_file(const Catalog& catalog, const std::string& content,
+                                                    const std::string& path) {
+  const auto document = json::parse(content, nullptr, false);
+  if (document.is_discarded()) return broken(path, "this is no JSON");
+  const auto list = document.is_object() ? document.find("roles") : document.end();
+  if (!document.is_object() || list == document.end() || !list->is_array() || list->empty())
+    return broken(path, "an object with a list of \"roles\" is needed");
+  if (list->size() > most_plan_roles)
+    return fail(ErrorCode::usage,
+                fmt::format("{}: {} roles, and at most {} can be planned at once", path, list->size(),
+                            most_plan_roles),
+                "Split the roles into several plans.");
+  std::vector<RoleDefinition> roles;
+  std::set<std::string> ids;
+  for (std::size_t i = 0; i < list->size(); ++i) {
+    const std::string where = fmt::format("{}: /roles/{}", path, i);
+    const auto entry = completed(catalog, (*list)[i], i, where);
+    if (!entry) return tl::unexpected(entry.error());
+    auto role = parse_role(text(*entry, "id"), *entry, where);
+    if (!role) return tl::unexpected(role.error());
+    if (!ids.insert(role->id).second) return broken(where, "the role \"" + role->id + "\" stands twice");
+    if (auto checked = check_models(catalog, *role, where); !checked) return tl::unexpected(checked.error());
+    roles.push_back(std::move(*role));
+  }
+  sort_by_priority(roles);
   return roles;
 }
 
 Result<QuantLosses> load_quant_losses(const Catalog& catalog) {
   QuantLosses losses;
+  constexpr double highest_loss = 100;  // Nats: already a model of nothing.
   for (const auto& reference : catalog.list("quant_quality")) {
     const auto entry = catalog.parse(reference);
     if (!entry) return tl::unexpected(entry.error());
-    const double loss = number(*entry, "kl_divergence", number(*entry, "kl_divergence_imatrix", -1));
-    constexpr double highest_loss = 100;  // Nats: already a model of nothing.
-    if (loss < 0 || loss > highest_loss) return broken(reference, "a divergence from 0 to 100 is needed");
-    losses[std::string(reference.id)] = loss;
+    const std::string where = reference.location.describe();
+    const auto plain = number(*entry, "kl_divergence", 0, highest_loss, where);
+    const auto with_matrix = number(*entry, "kl_divergence_imatrix", 0, highest_loss, where);
+    for (const auto* value : {&plain, &with_matrix})
+      if (!*value) return tl::unexpected(value->error());
+    if (!*plain && !*with_matrix) return broken(where, "a \"kl_divergence\" is needed");
+    losses[std::string(reference.id)] = *plain ? **plain : **with_matrix;
   }
   return losses;
 }

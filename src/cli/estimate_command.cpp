@@ -6,6 +6,7 @@
 
 #include "llmsize/app/local_host.hpp"
 #include "llmsize/cli/commands.hpp"
+#include "llmsize/cli/companion_options.hpp"
 #include "llmsize/cli/device_options.hpp"
 #include "llmsize/cli/setters.hpp"
 #include "llmsize/cli/values.hpp"
@@ -102,6 +103,10 @@ OptionGroup run_options(EstimateOptions& o, const TypeTable& types) {
         "server|bench",
         "which program runs it; bench may output logits for every token (server)",
         set_choice<Tool>(run.tool, {{"server", Tool::server}, {"bench", Tool::bench}})},
+       {{"--embedding", "--embeddings"},
+        "",
+        "the server answers with embeddings, so every token of a batch may be an output",
+        set_true(run.embeddings)},
        {{"--active-tokens"},
         "N",
         "tokens held so far, for the active part of the KV cache",
@@ -243,6 +248,7 @@ Command estimate_command(const app::Services& services) {
   command.groups = {model_options(flags->options, services.types),
                     run_options(flags->options, services.types),
                     device_options(flags->options.gpus, flags->options.sizing.offload),
+                    companion_options(flags->options.sizing.companions, services.types),
                     memory_options(flags->options),
                     speed_options(flags->options),
                     answer_options(*flags)};

@@ -8,6 +8,7 @@
 #include "llmsize/cli/commands.hpp"
 #include "llmsize/cli/setters.hpp"
 #include "llmsize/cli/values.hpp"
+#include "llmsize/emit/emitters.hpp"
 
 namespace llmsize::cli {
 namespace {
@@ -58,6 +59,17 @@ Setter set_cache_ram(Bytes& target) {
   };
 }
 
+/// Gigabytes (10^9) per second.
+Setter set_rate(std::optional<BytesPerSecond>& target) {
+  return [&target](const std::string& text) -> Result<void> {
+    constexpr double lowest = 0.01, highest = 1e6, bytes = 1e9;
+    const auto gigabytes = parse_number(text, lowest, highest);
+    if (!gigabytes) return tl::unexpected(gigabytes.error());
+    target = BytesPerSecond(*gigabytes * bytes);
+    return {};
+  };
+}
+
 OptionGroup machine_options(PlanOptions& o, std::string& host_file) {
   constexpr double highest_percent = 90;
   return {
@@ -75,44 +87,94 @@ OptionGroup machine_options(PlanOptions& o, std::string& host_file) {
 }
 
 OptionGroup role_options(PlanOptions& o) {
-  return {"Roles and models",
-          {{{"--roles"},
-            "SET",
-            "role set of the catalog: guide, verifier_cascade, hybrid_routing, multi_phase_pipeline (guide)",
-            set_text(o.role_set)},
-           {{"--pin"}, "ROLE=MODEL[:QUANT]", "this role takes this model; repeatable", append_to(o.pins)},
-           {{"--exclude"}, "MODEL", "never this model; repeatable", append_to(o.excluded)},
-           {{"--license"},
-            "NAME",
-            "only models with this license; repeatable. Unknown ones are left out",
-            append_to(o.licences)},
-           {{"--min-quality"},
-            "X",
-            "only choices of at least this quality, 0 to 1",
-            set_number(o.lowest_quality, 0, 1)},
-           {{"--policy"},
-            "quality|balanced|speed",
-            "which quants may be chosen (balanced)",
-            set_choice<app::PlanPolicy>(o.policy, {{"quality", app::PlanPolicy::quality},
-                                                   {"balanced", app::PlanPolicy::balanced},
-                                                   {"speed", app::PlanPolicy::speed}})}}};
+  constexpr double highest_speed = 1e6;
+  return {
+      "Roles and models",
+      {{{"--roles"},
+        "SET|FILE",
+        "a role set (guide, verifier_cascade, hybrid_routing, multi_phase_pipeline) or a JSON file (guide)",
+        set_text(o.role_set)},
+       {{"--pin"}, "ROLE=MODEL[:QUANT]", "this role takes this model; repeatable", append_to(o.pins)},
+       {{"--exclude"}, "MODEL", "never this model; repeatable", append_to(o.excluded)},
+       {{"--license"},
+        "NAME",
+        "only models with this license; repeatable. Unknown ones are left out",
+        append_to(o.licences)},
+       {{"--min-quality"},
+        "X",
+        "only choices of at least this quality, 0 to 1",
+        set_number(o.lowest_quality, 0, 1)},
+       {{"--min-speed"},
+        "TOKENS/S",
+        "only choices that decode at least so fast",
+        set_number(o.lowest_speed, 0, highest_speed)},
+       {{"--policy"},
+        "quality|balanced|speed",
+        "which quants may be chosen (balanced)",
+        set_choice<app::PlanPolicy>(o.policy, {{"quality", app::PlanPolicy::quality},
+                                               {"balanced", app::PlanPolicy::balanced},
+                                               {"speed", app::PlanPolicy::speed}})}}};
 }
 
 OptionGroup run_options(PlanOptions& o) {
   const auto parse_parallel = [](const std::string& text) { return parse_count(text, 1, highest_parallel); };
-  return {"Run",
-          {{{"-c", "--ctx-size"},
-            "[ROLE=]N",
-            "context in tokens, of every role or of one (8192)",
-            set_per_role(o.context_tokens, o.context_of, parse_tokens)},
-           {{"-np", "--parallel"},
-            "[ROLE=]N",
-            "server slots, of every role or of one (4)",
-            set_per_role(o.parallel, o.parallel_of, parse_parallel)},
-           {{"-cram", "--cache-ram"},
-            "MIB",
-            "cap of each server's prompt cache in MiB (512; llama-server's own is 8192)",
-            set_cache_ram(o.prompt_cache)}}};
+  return {
+      "Run",
+      {{{"-c", "--ctx-size"},
+        "[ROLE=]N",
+        "context in tokens, of every role or of one (8192)",
+        set_per_role(o.context_tokens, o.context_of, parse_tokens)},
+       {{"-np", "--parallel"},
+        "[ROLE=]N",
+        "server slots, of every role or of one (4)",
+        set_per_role(o.parallel, o.parallel_of, parse_parallel)},
+       {{"-cram", "--cache-ram"},
+        "MIB",
+        "cap of each server's prompt cache in MiB (512; llama-server's own is 8192)",
+        set_cache_ram(o.prompt_cache)},
+       {{"-lm", "--load-mode"},
+        "MODE",
+        "mmap, none or mlock, of every server (mmap)",
+        set_choice<LoadMode>(
+            o.load_mode, {{"mmap", LoadMode::mmap}, {"none", LoadMode::none}, {"mlock", LoadMode::mlock}})}}};
+}
+
+OptionGroup speed_options(PlanOptions& o) {
+  return {"Speed",
+          {{{"--bandwidth"},
+            "GB/S",
+            "memory bandwidth in 10^9 bytes per second (default: what the host's facts say)",
+            set_rate(o.bandwidth)},
+           {{"--cpu"}, "NAME", "a processor of the catalog instead of the host's", set_text(o.cpu)},
+           {{"--storage-rate"},
+            "GB/S",
+            "what models are read with, for load times (default: as measured on the host)",
+            set_rate(o.storage_rate)}}};
+}
+
+OptionGroup serving_options(PlanOptions& o) {
+  constexpr std::int64_t lowest_port = 1, highest_port = 65000;
+  const auto set_port = [&o](const std::string& text) -> Result<void> {
+    const auto port = parse_count(text, lowest_port, highest_port);
+    if (!port) return tl::unexpected(port.error());
+    o.serving.first_port = *port;
+    return {};
+  };
+  std::string formats;
+  for (const auto& emitter : emit::emitters())
+    formats += std::string(formats.empty() ? "" : "|") + emitter.id;
+  return {"Serving",
+          {{{"--emit"}, formats, "write the plan as configuration for a serving engine", set_text(o.emit)},
+           {{"--out"},
+            "DIR",
+            "write the files there, all or none; the folder must not exist yet",
+            set_text(o.out)},
+           {{"--models-dir"},
+            "DIR",
+            "where the GGUF files lie (default: -hf references)",
+            set_text(o.serving.models_dir)},
+           {{"--engine"}, "PROGRAM", "the server to start (llama-server)", set_text(o.serving.engine)},
+           {{"--port"}, "N", "of the first server (8080)", set_port}}};
 }
 
 }  // namespace
@@ -133,6 +195,8 @@ Command plan_command(const app::Services& services) {
   command.groups = {machine_options(flags->options, flags->host_file),
                     role_options(flags->options),
                     run_options(flags->options),
+                    speed_options(flags->options),
+                    serving_options(flags->options),
                     {"Answer",
                      {{{"--method"},
                        "exact|guide",

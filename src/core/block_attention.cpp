@@ -6,9 +6,7 @@
 #include "llmsize/core/graph_blocks.hpp"
 
 namespace llmsize {
-namespace {
 
-/// Multiplies rows with a rotation that spreads outliers before keys or values are quantized.
 TensorId rotate(GraphBuilder& graph, TensorId x, TensorId rotation) {
   if (rotation == no_tensor || x == no_tensor) return x;
   const std::int64_t length = graph.dimension(rotation, 0);
@@ -17,6 +15,8 @@ TensorId rotate(GraphBuilder& graph, TensorId x, TensorId rotation) {
   const TensorId flat = graph.is_contiguous(x) ? graph.reshape(x, rows) : graph.cont(x, rows);
   return graph.reshape(graph.mul_mat(rotation, flat), dimensions);
 }
+
+namespace {
 
 /// Seen as one row per token; x is [length, heads, tokens] with adjacent heads.
 TensorId merged_rows(GraphBuilder& graph, TensorId x) {
@@ -326,7 +326,9 @@ void build_attention(GraphContext& context, const GraphStep& step) {
   AttendOptions options;
   if (step.has("sinks")) options.sinks = context.find("attn_sinks");
   if (step.has("softcap")) options.softcap_scales = 1;
-  TensorId attended = attend(context, q, k, v, heads, options);
+  const bool by_blocks = step.has("block_sparse") && attends_to_blocks(context);
+  TensorId attended =
+      by_blocks ? attend_to_blocks(context, x, {q, k, v}, heads) : attend(context, q, k, v, heads, options);
   if (step.has("gate") || (step.has("gate_if_present") && context.has("attn_gate")))
     attended = gate_heads(context, attended, x, heads);
   context.set_current(attended);
@@ -358,7 +360,8 @@ constexpr std::string_view attention_flags[] = {"rope=",
                                                 "shared_cache",
                                                 "values_may_be_keys",
                                                 "unit_norm_values",
-                                                "unbiased_qkv"};
+                                                "unbiased_qkv",
+                                                "block_sparse"};
 constexpr GraphBlock blocks[] = {{"attention", build_attention, attention_flags, 0}};
 
 }  // namespace

@@ -145,6 +145,7 @@ TensorId activate_experts(GraphContext& context, TensorId x, TensorId ids, const
   const TensorId up = graph.with_role(expert_linear(context, names.up, x, ids, step), Role::ffn_up);
   if (!context.has(names.gate)) return activate_ungated(context, up, step);
   const TensorId gate = graph.with_role(expert_linear(context, names.gate, x, ids, step), Role::ffn_gate);
+  if (step.value("activation") == "situ") return situ_gate(context, gate, up);
   if (!step.has("limit_inside") && is_gate_limited(context, "swiglu_clamp_exp"))
     return limited_gate(graph, gate, up);
   return graph.gated(gate, up);

@@ -29,6 +29,14 @@ TensorId limited_gate(GraphBuilder& graph, TensorId gate, TensorId up) {
   return graph.mul(graph.clamp(graph.unary(gate)), limited);
 }
 
+TensorId situ_gate(GraphContext& context, TensorId gate, TensorId up) {
+  auto& graph = context.graph();
+  const auto bounded = [&](TensorId x) { return graph.scale(graph.unary(graph.scale(x))); };
+  const TensorId opened = graph.mul(bounded(gate), graph.unary(gate));
+  const bool bounds_up = context.hyperparameters().number("activation.situ_linear_beta").value_or(0) > 0;
+  return graph.mul(opened, bounds_up ? bounded(up) : up);
+}
+
 bool is_gate_limited(const GraphContext& context, std::string_view key) {
   const auto& hyper = context.hyperparameters();
   const auto found = hyper.all().find(key);
@@ -51,8 +59,11 @@ TensorId feed_forward(GraphContext& context, TensorId x, std::string_view prefix
   TensorId hidden = up;
   if (context.has(gate_name)) {
     const TensorId gate = graph.with_role(linear(context, gate_name, x, extras), Role::ffn_gate);
-    hidden = is_gate_limited(context, "swiglu_clamp_shexp") ? limited_gate(graph, gate, up)
-                                                            : graph.gated(gate, up);
+    if (step.value("activation") == "situ")
+      hidden = situ_gate(context, gate, up);
+    else
+      hidden = is_gate_limited(context, "swiglu_clamp_shexp") ? limited_gate(graph, gate, up)
+                                                              : graph.gated(gate, up);
   } else {
     hidden = activate_ungated(context, up, step);
   }
@@ -65,11 +76,11 @@ namespace {
 
 void build_feed_forward(GraphContext& context, const GraphStep& step) {
   if (context.has("ffn_gate_inp") && !step.has("always") && !step.has("may_be_empty")) return;
-  context.set_current(feed_forward(context, context.current(), "ffn", "", step));
+  context.set_current(feed_forward(context, context.current(), "ffn", step.value("suffix"), step));
 }
 
-constexpr std::string_view feed_forward_flags[] = {"activation=", "always", "unscaled", "unbiased",
-                                                   "may_be_empty"};
+constexpr std::string_view feed_forward_flags[] = {"activation=", "always",  "unscaled",
+                                                   "unbiased",    "suffix=", "may_be_empty"};
 constexpr GraphBlock blocks[] = {{"ffn", build_feed_forward, feed_forward_flags, 0}};
 
 }  // namespace

@@ -108,6 +108,16 @@ LatentWidths latent_widths(GraphContext& context) {
   return widths;
 }
 
+/// One factor per head, made from the layer's input.
+TensorId gate_each_head(GraphContext& context, TensorId attended, TensorId x, std::int64_t heads) {
+  auto& graph = context.graph();
+  const auto flat = graph.at(attended).dimensions;
+  const std::int64_t length = flat[0] / std::max<std::int64_t>(1, heads);
+  const TensorId by_head = graph.reshape(attended, {length, heads, flat[1], 1});
+  const TensorId gate = graph.reshape(linear(context, "attn_gate", x, bare), {1, heads, flat[1], 1});
+  return graph.cont(graph.mul(by_head, graph.unary(gate)), flat);
+}
+
 void build_latent_attention(GraphContext& context, const GraphStep& step) {
   auto& graph = context.graph();
   const auto& hyper = context.hyperparameters();
@@ -119,17 +129,19 @@ void build_latent_attention(GraphContext& context, const GraphStep& step) {
   const auto* indexer = context.attention_cache(context.layer(), AttentionCache::Kind::indexer);
   if (step.has("indexer") && indexer != nullptr) store_indexer_keys(context, x, *indexer, rotated);
   TensorId q = project_queries(context, x);
-  if (!step.has("indexer")) q = graph.reshape(q, {length, heads, tokens, 1});
+  if (!step.has("indexer") && !step.has("flat_queries")) q = graph.reshape(q, {length, heads, tokens, 1});
   const std::int64_t element = graph.at(q).type.layout().bytes;
   const auto part_of_q = [&](std::int64_t width) {
     return graph.view_3d(q, width, heads, tokens, length * element, length * heads * element);
   };
   const TensorId compressed = graph.with_role(linear(context, "attn_kv_a_mqa", x, bare), Role::key);
   const std::int64_t row = graph.stride(compressed, 1);
-  const TensorId q_rotary = graph.rope(part_of_q(rotary), context.positions(), context.rope_factors());
+  const bool ropes = step.value("rope") != "never";
+  TensorId q_rotary = part_of_q(rotary);
+  if (ropes) q_rotary = graph.rope(q_rotary, context.positions(), context.rope_factors());
   TensorId k_rotary = graph.view_3d(compressed, rotary, 1, tokens, row, row);
   if (step.has("key_norm")) k_rotary = normalize(context, "attn_k_norm", k_rotary);
-  k_rotary = graph.rope(k_rotary, context.positions(), context.rope_factors());
+  if (ropes) k_rotary = graph.rope(k_rotary, context.positions(), context.rope_factors());
   const TensorId latents =
       normalize(context, "attn_kv_a_norm", graph.view_2d(compressed, latent, tokens, row));
   const TensorId absorbed =
@@ -150,6 +162,7 @@ void build_latent_attention(GraphContext& context, const GraphStep& step) {
         sparse_mask(context, context.saved("best_cells"), context.attention_inputs(*cache, {}).mask);
   }
   TensorId attended = attend_latent(context, queries, keys, values, options);
+  if (step.has("gate_by_head")) attended = gate_each_head(context, attended, x, heads);
   if (step.has("gate")) {
     const std::int64_t value_length = graph.dimension(attended, 0) / std::max<std::int64_t>(1, heads);
     attended = gate_heads(context, attended, x, {heads, 1, length, value_length});
@@ -193,8 +206,8 @@ void build_expanded_latent_attention(GraphContext& context, const GraphStep& ste
 }
 
 constexpr std::string_view latent_flags[] = {
-    "temperature", "unbiased_output",   "indexer",         "key_norm",
-    "gate",        "unrotated_indexer", "unscaled_output", "sinks"};
+    "temperature",     "unbiased_output", "indexer", "key_norm",     "gate",        "unrotated_indexer",
+    "unscaled_output", "sinks",           "rope=",   "flat_queries", "gate_by_head"};
 constexpr std::string_view expanded_flags[] = {"unbiased_output"};
 constexpr GraphBlock blocks[] = {
     {"latent_attention", build_latent_attention, latent_flags, 0},

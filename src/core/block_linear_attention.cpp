@@ -1,4 +1,5 @@
 // Layers that keep a state instead of keys and values: short convolutions and gated delta rules.
+#include "delta_rule.hpp"
 #include "llmsize/core/graph_blocks.hpp"
 #include "llmsize/core/recurrent_memory.hpp"
 
@@ -55,17 +56,12 @@ DeltaSizes delta_sizes(GraphContext& context) {
   return {};
 }
 
-/// What the delta rule reads, each [.., heads, tokens per sequence, sequences].
-struct DeltaOperands {
-  TensorId q, k, v, decay, beta, state;
-};
+}  // namespace
 
-/// The engine's L2 norm of q and k: the mean square over the width, scaled.
 TensorId unit_rows(GraphBuilder& graph, TensorId x) {
   return graph.scale(graph.rms_norm(x));
 }
 
-/// Runs the rule, stores the new state, and shows the output: [value length, value heads, tokens, sequences].
 TensorId run_delta_rule(GraphContext& context, RecurrentMemory& memory, const DeltaOperands& o) {
   auto& graph = context.graph();
   const SequenceLayout batch = sequence_layout(context);
@@ -84,11 +80,13 @@ TensorId run_delta_rule(GraphContext& context, RecurrentMemory& memory, const De
                     {length * element, width * element, width * tokens * element});
 }
 
+namespace {
+
 TensorId linear_by_head(GraphContext& context, std::string_view name, TensorId x, Dimensions dimensions) {
   return context.graph().reshape(linear(context, name, x), dimensions);
 }
 
-/// Step sizes and write strengths, [value heads, tokens, sequences] and [1, value heads, tokens, sequences].
+/// Step sizes, [value heads, tokens, sequences], and write strengths, [.., tokens, sequences].
 struct StepAndBeta {
   TensorId step, beta;
 };
@@ -112,11 +110,11 @@ StepAndBeta project_step_and_beta(GraphContext& context, TensorId x, const Delta
                       {graph.stride(both, 1), graph.stride(both, 2), graph.stride(both, 3)});
   };
   const TensorId step = graph.cont(half(), by_token);
-  return {step, graph.cont(half(), by_head)};
+  return {step, graph.cont(half())};
 }
 
 /// Qwen's gated delta net, with query, key and value in one projection.
-void build_gated_delta_net(GraphContext& context, const GraphStep&) {
+void build_gated_delta_net(GraphContext& context, const GraphStep& step) {
   auto& graph = context.graph();
   const DeltaSizes sizes = delta_sizes(context);
   const SequenceLayout batch = sequence_layout(context);
@@ -127,7 +125,9 @@ void build_gated_delta_net(GraphContext& context, const GraphStep&) {
   const std::int64_t channels = sizes.inner + 2 * sizes.key_heads * sizes.key_length;
   RecurrentMemory shift(context, RecurrentMemory::Part::shift);
   const TensorId window = graph.reshape(shift.load(), {sizes.convolution - 1, channels, sequences, 1});
-  const TensorId mixed = linear_by_head(context, "attn_qkv", x, {channels, tokens, sequences, 1});
+  const LinearExtras extras{!step.has("unscaled"), true, false};
+  const TensorId mixed =
+      graph.reshape(linear(context, "attn_qkv", x, extras), {channels, tokens, sequences, 1});
   const TensorId input = convolution_input(context, shift, window, mixed);
   RecurrentMemory memory(context, RecurrentMemory::Part::state);
   const TensorId states = memory.load();
@@ -144,29 +144,33 @@ void build_gated_delta_net(GraphContext& context, const GraphStep&) {
   o.k = unit_rows(graph, heads_of(sizes.key_length, sizes.key_heads));
   o.v = heads_of(sizes.value_length(), sizes.value_heads);
   const StepAndBeta raw = project_step_and_beta(context, x, sizes);
-  const TensorId step = graph.unary(graph.add(raw.step, context.weight("ssm_dt", ".bias")));
+  const TensorId rate = graph.unary(graph.add(raw.step, context.weight("ssm_dt", ".bias")));
   o.decay =
-      graph.reshape(graph.mul(step, context.weight("ssm_a", "")), {1, sizes.value_heads, tokens, sequences});
+      graph.reshape(graph.mul(rate, context.weight("ssm_a", "")), {1, sizes.value_heads, tokens, sequences});
   o.beta = graph.unary(raw.beta);
+  if (context.has("ssm_ba")) o.beta = graph.reshape(o.beta, {1, sizes.value_heads, tokens, sequences});
   o.state = graph.reshape(states, {sizes.value_length(), sizes.value_length(), sizes.value_heads, sequences});
   const TensorId output = run_delta_rule(context, memory, o);
   const TensorId normed = normalize(context, "ssm_norm", output);
-  const TensorId z =
-      linear_by_head(context, "attn_gate", x, {sizes.value_length(), sizes.value_heads, tokens, sequences});
+  const TensorId z = graph.reshape(linear(context, "attn_gate", x, extras),
+                                   {sizes.value_length(), sizes.value_heads, tokens, sequences});
   const TensorId gated = graph.mul(normed, graph.unary(z));
-  const TensorId out = linear(context, "ssm_out", graph.reshape(gated, {sizes.inner, tokens, sequences, 1}));
+  const TensorId out =
+      linear(context, "ssm_out", graph.reshape(gated, {sizes.inner, tokens, sequences, 1}), extras);
   context.set_current(graph.reshape(out, {graph.dimension(out, 0), context.tokens(), 1, 1}));
 }
 
 /// Attention whose query projection also yields a gate of the same width, head by head.
-void build_gated_query_attention(GraphContext& context, const GraphStep&) {
+void build_gated_query_attention(GraphContext& context, const GraphStep& step) {
   auto& graph = context.graph();
   const Heads heads = context.heads();
   const TensorId x = context.current();
-  const TensorId both = linear(context, "attn_q", x);
-  const std::int64_t pair = 2 * heads.key_length * graph.stride(both, 0);
+  TensorId both = linear(context, "attn_q", x);
+  const std::int64_t pair = 2 * heads.key_length * graph.stride(both, 0), row = graph.stride(both, 1);
+  if (step.has("pairs_apart"))
+    both = graph.reshape(both, {2 * heads.key_length, heads.count, context.tokens(), 1});
   const auto half = [&] {
-    return graph.view_3d(both, heads.key_length, heads.count, context.tokens(), pair, graph.stride(both, 1));
+    return graph.view_3d(both, heads.key_length, heads.count, context.tokens(), pair, row);
   };
   const TensorId factors = context.rope_factors();
   TensorId q = graph.rope(normalize(context, "attn_q_norm", half()), context.positions(), factors);
@@ -180,10 +184,12 @@ void build_gated_query_attention(GraphContext& context, const GraphStep&) {
   context.set_current(graph.with_role(linear(context, "attn_output", gated), Role::projected));
 }
 
+constexpr std::string_view delta_flags[] = {"unscaled"};
+constexpr std::string_view gated_query_flags[] = {"pairs_apart"};
 constexpr GraphBlock blocks[] = {
     {"short_convolution", build_short_convolution, {}, 0},
-    {"gated_delta_net", build_gated_delta_net, {}, 0},
-    {"gated_query_attention", build_gated_query_attention, {}, 0},
+    {"gated_delta_net", build_gated_delta_net, delta_flags, 0},
+    {"gated_query_attention", build_gated_query_attention, gated_query_flags, 0},
 };
 
 }  // namespace

@@ -49,6 +49,8 @@ TensorId load_window(GraphContext& context, RecurrentMemory& memory, const State
 /// Operands of the scan, beside the state.
 struct Scan {
   TensorId x, step, b, c;
+  TensorId rate = no_tensor;   ///< Of the decay; the layer's "ssm_a" unless set.
+  bool states_by_row = false;  ///< The engine sees new states as one row per sequence, else as one in all.
 };
 
 /// Runs the scan over the layer's state and stores the new state; the result's first part is y.
@@ -62,11 +64,14 @@ TensorId scan(GraphContext& context, const Scan& operands, const StateSpace& siz
   const std::int64_t new_states = saturating_multiply(memory.width(), sequence_layout(context).sequences);
   const TensorId scanned =
       graph.node(Operation::ssm_scan, tensor_type::f32, {graph.elements(operands.x) + new_states, 1, 1, 1},
-                 {states, operands.x, operands.step, context.weight("ssm_a", ""), operands.b, operands.c,
-                  memory.own_rows()});
+                 {states, operands.x, operands.step,
+                  operands.rate == no_tensor ? context.weight("ssm_a", "") : operands.rate, operands.b,
+                  operands.c, memory.own_rows()});
   graph.expand(scanned);
   memory.keep_others();
-  memory.store(graph.view_2d(scanned, new_states, 1, graph.stride(scanned, 1)));
+  const std::int64_t rows = operands.states_by_row ? sequence_layout(context).sequences : 1;
+  const std::int64_t row = new_states / rows;
+  memory.store(graph.view_2d(scanned, row, rows, saturating_multiply(row, graph.stride(scanned, 0))));
   return scanned;
 }
 
@@ -154,7 +159,7 @@ void build_mamba2(GraphContext& context, const GraphStep&) {
   const TensorId raw_step =
       graph.view_3d(in, heads, tokens, sequences, graph.stride(in, 1), graph.stride(in, 2));
   const TensorId step = graph.add(graph.cont(raw_step), context.weight("ssm_dt", ".bias"));
-  const TensorId scanned = scan(context, {x, step, b, c}, sizes, head_length, heads);
+  const TensorId scanned = scan(context, {x, step, b, c, no_tensor, true}, sizes, head_length, heads);
   TensorId y = graph.view(scanned, {head_length, heads, tokens, sequences},
                           {head_length * element, sizes.inner * element, sizes.inner * tokens * element});
   y = graph.add(y, graph.mul(x, context.weight("ssm_d", "")));
@@ -167,7 +172,71 @@ void build_mamba2(GraphContext& context, const GraphStep&) {
   context.set_current(linear(context, "ssm_out", y));
 }
 
+/// PLaMo 2's step size, B and C: one projection of the convolved channels, each part normalized.
+Scan project_plamo_selection(GraphContext& context, TensorId convolved, const StateSpace& sizes) {
+  auto& graph = context.graph();
+  const SequenceLayout batch = sequence_layout(context);
+  const std::int64_t sequences = batch.sequences;
+  const std::int64_t tokens = batch.tokens_per_sequence;
+  const TensorId projected = linear(context, "ssm_x", convolved, {false, false, false});
+  const auto part = [&](std::int64_t width, std::string_view norm) {
+    return normalize(context, norm,
+                     graph.view_3d(projected, width, tokens, sequences, graph.stride(projected, 1),
+                                   graph.stride(projected, 2)));
+  };
+  const auto state_part = [&](std::string_view norm) {
+    const TensorId x = part(sizes.state, norm);
+    return graph.view(x, {sizes.state, 1, tokens, sequences},
+                      {graph.stride(x, 1), graph.stride(x, 1), graph.stride(x, 2)});
+  };
+  Scan operands{};
+  const TensorId step = part(graph.dimension(context.weight("ssm_dt"), 0), "ssm_dt_norm");
+  operands.step = linear(context, "ssm_dt", step, {false, true, false});
+  operands.rate = graph.reshape(context.weight("ssm_a", ""), {1, sizes.step_rank, 1, 1});
+  operands.b = state_part("ssm_b_norm");
+  operands.c = state_part("ssm_c_norm");
+  return operands;
+}
+
+/// PLaMo 2: gate and channels alternate head by head in the projection.
+void build_plamo_mamba(GraphContext& context, const GraphStep&) {
+  auto& graph = context.graph();
+  const StateSpace sizes = state_space(context);
+  const SequenceLayout batch = sequence_layout(context);
+  const std::int64_t sequences = batch.sequences;
+  const std::int64_t tokens = batch.tokens_per_sequence;
+  const std::int64_t heads = sizes.step_rank;
+  const std::int64_t length = sizes.inner / heads;
+  RecurrentMemory memory(context, RecurrentMemory::Part::shift);
+  const TensorId window = load_window(context, memory, sizes, memory.width() / (sizes.convolution - 1));
+  const std::int64_t width = graph.dimension(context.current(), 0);
+  TensorId in = linear(context, "ssm_in", graph.reshape(context.current(), {width, tokens, sequences, 1}),
+                       {false, false, false});
+  in = graph.cont(graph.permute(in, {0, 2, 1, 3}), {2 * length, heads, tokens, sequences});
+  const auto half = [&] {
+    return graph.view(in, {length, heads, tokens, sequences},
+                      {graph.stride(in, 1), graph.stride(in, 2), graph.stride(in, 3)});
+  };
+  const TensorId channels = graph.cont(half(), {sizes.inner, tokens, sequences, 1});
+  const TensorId convolved = convolve(context, memory, window, channels);
+  const std::int64_t element = graph.stride(convolved, 0);
+  const TensorId x = graph.view(convolved, {length, heads, tokens, sequences},
+                                {length * element, graph.stride(convolved, 1), graph.stride(convolved, 2)});
+  Scan operands = project_plamo_selection(context, convolved, sizes);
+  operands.x = x;
+  const TensorId scanned = scan(context, operands, sizes, length, heads);
+  const TensorId z = graph.cont(half());
+  TensorId y = graph.view(scanned, {length, heads, tokens, sequences},
+                          {length * element, sizes.inner * element, sizes.inner * tokens * element});
+  y = graph.add(y, graph.mul(x, graph.reshape(context.weight("ssm_d", ""), {1, heads, 1, 1})));
+  y = graph.gated(z, y);
+  y = graph.view_3d(y, sizes.inner, tokens, sequences, graph.stride(y, 2), graph.stride(y, 3));
+  const TensorId out = linear(context, "ssm_out", y, {false, false, false});
+  context.set_current(graph.reshape(out, {graph.dimension(out, 0), context.tokens(), 1, 1}));
+}
+
 constexpr GraphBlock blocks[] = {
+    {"plamo_mamba", build_plamo_mamba, {}, 0},
     {"mamba", build_mamba, {}, 0},
     {"mamba2", build_mamba2, {}, 0},
 };

@@ -104,22 +104,26 @@ class AddressSpace {
     return offset;
   }
 
+  /// Joins the first free block that touches the freed one, and then that block's neighbour on the other
+  /// side. Tensors of no size are freed, too: the first block that touches may then not be the only one, so
+  /// the order of the comparisons is the engine's.
   void release(std::int64_t offset, std::int64_t size) {
-    auto next = std::find_if(free_.begin(), free_.end(), [&](const Block& b) { return b.offset > offset; });
-    const bool joins_previous = next != free_.begin() && std::prev(next)->end() == offset;
-    const bool joins_next = next != free_.end() && next->offset == offset + size;
-    if (joins_previous && joins_next) {
-      next->offset = std::prev(next)->offset;
-      next->size += size + std::prev(next)->size;
-      free_.erase(std::prev(next));
-    } else if (joins_previous) {
-      std::prev(next)->size += size;
-    } else if (joins_next) {
-      next->offset = offset;
-      next->size += size;
-    } else {
-      free_.insert(next, {offset, size});
+    for (auto block = free_.begin(); block != free_.end(); ++block) {
+      if (block->end() == offset) {
+        block->size += size;
+        join_with_next(block);
+        return;
+      }
+      if (block->offset == offset + size) {
+        block->offset = offset;
+        block->size += size;
+        if (block != free_.begin()) join_with_next(std::prev(block));
+        return;
+      }
     }
+    const auto next =
+        std::find_if(free_.begin(), free_.end(), [&](const Block& b) { return b.offset >= offset; });
+    free_.insert(next, {offset, size});
   }
 
   /// `size` as it is taken from the space; negative where it cannot be represented.
@@ -135,6 +139,13 @@ class AddressSpace {
     std::int64_t size;
     [[nodiscard]] std::int64_t end() const { return offset + size; }
   };
+  void join_with_next(std::vector<Block>::iterator block) {
+    const auto next = std::next(block);
+    if (next == free_.end() || block->end() != next->offset) return;
+    block->size += next->size;
+    free_.erase(next);
+  }
+
   // Far above any size, and far enough below the end of the type that sums cannot overflow.
   static constexpr std::int64_t endless = std::int64_t{1} << 60;
 

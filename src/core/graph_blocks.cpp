@@ -8,10 +8,20 @@
 namespace llmsize {
 namespace {
 
-constexpr auto block_tables = {
-    &flow_blocks,   &attention_blocks,        &feed_forward_blocks,    &expert_blocks,
-    &latent_blocks, &per_layer_blocks,        &hierarchical_blocks,    &altup_blocks,
-    &mamba_blocks,  &linear_attention_blocks, &hyper_connection_blocks};
+constexpr auto block_tables = {&flow_blocks,
+                               &attention_blocks,
+                               &feed_forward_blocks,
+                               &expert_blocks,
+                               &latent_blocks,
+                               &per_layer_blocks,
+                               &hierarchical_blocks,
+                               &altup_blocks,
+                               &mamba_blocks,
+                               &linear_attention_blocks,
+                               &hyper_connection_blocks,
+                               &kimi_delta_blocks,
+                               &residual_attention_blocks,
+                               &lightning_blocks};
 
 bool is_option_of(const GraphBlock& block, std::string_view word) {
   for (const std::string_view everywhere : {"if=", "unless=", "with=", "without="})

@@ -246,6 +246,10 @@ TensorId GraphBuilder::cast(TensorId a, TensorType type) {
   return id;
 }
 
+TensorId GraphBuilder::add_in_place(TensorId a, TensorId b) {
+  return show(Operation::add, a, at(a).dimensions, at(a).strides, {a, b});
+}
+
 TensorId GraphBuilder::scale_in_place(TensorId a) {
   return show(Operation::scale, a, at(a).dimensions, at(a).strides, {a});
 }

@@ -44,6 +44,7 @@ GraphContext::GraphContext(const Model& model, const Run& run, const ContextLayo
     if (entry.layer < 0 || entry.layer >= layer_count_) continue;
     cached_[static_cast<std::size_t>(entry.layer)].push_back(&entry);
     const auto* cache = std::get_if<AttentionCache>(&entry.memory);
+    has_recurrent_ = has_recurrent_ || cache == nullptr;
     if (cache == nullptr) continue;
     has_sliding_ = has_sliding_ || cache->kind == AttentionCache::Kind::sliding_window ||
                    cache->kind == AttentionCache::Kind::chunked;
@@ -218,11 +219,13 @@ AttentionInputs GraphContext::attention_inputs(const AttentionCache& cache, cons
   inputs.mask = graph_.with_role(
       graph_.input("attn_inp_kq_mask", mask_type(), {cache.cells, tokens() / streams, 1, streams}),
       Role::mask);
-  if (cache.key_type.is_quantized() && heads.key_length > 0 && heads.key_length % 64 == 0) {
+  // The engine makes no rotations for windows beside recurrent state (llama-graph, hybrid memory of v0.5.0).
+  const bool rotates = !(has_sliding_ && has_recurrent_);
+  if (rotates && cache.key_type.is_quantized() && heads.key_length > 0 && heads.key_length % 64 == 0) {
     const std::int64_t length = rotation_length(heads.key_length);
     inputs.key_rotation = graph_.input("attn_inp_k_rot", tensor_type::f32, {length, length, 1, 1});
   }
-  if (cache.value_type.is_quantized() && heads.value_length % 64 == 0)
+  if (rotates && cache.value_type.is_quantized() && heads.value_length % 64 == 0)
     inputs.value_rotation = graph_.input("attn_inp_v_rot", tensor_type::f32, {64, 64, 1, 1});
   return attention_inputs_.emplace_back(cache.kind, inputs).second;
 }

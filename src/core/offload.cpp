@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string_view>
 
 #include "llmsize/core/graph_split.hpp"
@@ -56,34 +58,35 @@ bool is_placed_by_hand(const OffloadRequest& request) {
   return !request.tensor_split.empty() || !request.overrides.empty() || request.cpu_expert_layers > 0;
 }
 
-/// The largest `n` from `low` (which need not be tried) to `high` for which `works`, monotonic, is true.
-template <class Works>
-Result<std::int64_t> largest(std::int64_t low, std::int64_t high, Works works) {
-  while (low < high) {
-    const std::int64_t middle = low + (high - low + 1) / 2;
-    const auto answer = works(middle);
-    if (!answer) return tl::unexpected(answer.error());
-    (*answer ? low : high) = *answer ? middle : middle - 1;
-  }
-  return low;
+/// What each place reserves for the graph: exact, or the formula's for all.
+Result<std::vector<SizedPart>> scratch_by_place(const OffloadSubject& subject, const SpreadModel& spread) {
+  std::vector<SizedPart> scratch(spread.placement.shares.size(), same_scratch(subject.scratch));
+  if (subject.graph == nullptr) return scratch;
+  const auto sizes = split_scratch(*subject.graph, subject.model, spread.request, spread.placement);
+  if (!sizes) return tl::unexpected(sizes.error());
+  for (std::size_t i = 0; i < sizes->size(); ++i)
+    scratch[i] = exact_scratch((*sizes)[i], subject.scratch.source);
+  return scratch;
 }
 
-}  // namespace
+std::vector<SizedPart> scratch_of(const SpreadModel& spread) {
+  std::vector<SizedPart> scratch{spread.host.compute};
+  for (const auto& device : spread.devices) scratch.push_back(device.compute);
+  return scratch;
+}
 
-Result<SpreadModel> spread_model(const OffloadSubject& subject, const OffloadRequest& request) {
+/// Places the model; `known_scratch` stands in for the graph's, whose cost is most of the whole.
+Result<SpreadModel> spread_with(const OffloadSubject& subject, const OffloadRequest& request,
+                                const std::vector<SizedPart>* known_scratch) {
   SpreadModel spread;
   spread.request = request;
   if (request.gpu_layers < 0) spread.request.gpu_layers = subject.model.hyperparameters.layer_count() + 1;
   auto placement = place(subject.model, subject.architecture, subject.layout, spread.request);
   if (!placement) return tl::unexpected(placement.error());
   spread.placement = std::move(*placement);
-  std::vector<SizedPart> scratch(spread.placement.shares.size(), same_scratch(subject.scratch));
-  if (subject.graph != nullptr) {
-    const auto sizes = split_scratch(*subject.graph, subject.model, spread.request, spread.placement);
-    if (!sizes) return tl::unexpected(sizes.error());
-    for (std::size_t i = 0; i < sizes->size(); ++i)
-      scratch[i] = exact_scratch((*sizes)[i], subject.scratch.source);
-  }
+  auto scratch = known_scratch != nullptr ? Result<std::vector<SizedPart>>(*known_scratch)
+                                          : scratch_by_place(subject, spread);
+  if (!scratch) return tl::unexpected(scratch.error());
   for (std::size_t i = 0; i < spread.placement.shares.size(); ++i) {
     const auto& share = spread.placement.shares[i];
     DeviceMemory memory;
@@ -91,7 +94,7 @@ Result<SpreadModel> spread_model(const OffloadSubject& subject, const OffloadReq
     memory.weights = share.weights;
     memory.caches = share.caches;
     memory.states = share.states;
-    memory.compute = std::move(scratch[i]);
+    memory.compute = std::move((*scratch)[i]);
     memory.capacity = share.capacity;
     if (i == 0) {
       spread.host = std::move(memory);
@@ -104,6 +107,46 @@ Result<SpreadModel> spread_model(const OffloadSubject& subject, const OffloadReq
     spread.devices.push_back(std::move(memory));
   }
   return spread;
+}
+
+/// A way to keep more or less of the model on the devices, in steps.
+using Settings = std::function<OffloadRequest(std::int64_t step)>;
+
+/// The most of `highest` steps that fit, found with the scratch of half of them and then settled with each
+/// step's own; nothing where not even step 0 fits.
+Result<std::optional<SpreadModel>> most_that_fit(const OffloadSubject& subject, const Settings& settings,
+                                                 std::int64_t highest) {
+  const auto typical = spread_model(subject, settings(highest / 2));
+  if (!typical) return tl::unexpected(typical.error());
+  const auto scratch = scratch_of(*typical);
+  std::int64_t step = -1;
+  for (std::int64_t low = -1, high = highest; low < high; step = low) {
+    const std::int64_t middle = low + (high - low + 1) / 2;
+    const auto trial = spread_with(subject, settings(middle), &scratch);
+    if (!trial) return tl::unexpected(trial.error());
+    (fits(*trial) ? low : high) = fits(*trial) ? middle : middle - 1;
+  }
+  std::optional<SpreadModel> best;
+  step = std::max<std::int64_t>(step, 0);
+  for (;;) {
+    auto trial = spread_model(subject, settings(step));
+    if (!trial) return tl::unexpected(trial.error());
+    if (fits(*trial)) {
+      best = std::move(*trial);
+      if (step == highest) return best;
+      ++step;
+    } else if (best || step == 0) {
+      return best;
+    } else {
+      --step;
+    }
+  }
+}
+
+}  // namespace
+
+Result<SpreadModel> spread_model(const OffloadSubject& subject, const OffloadRequest& request) {
+  return spread_with(subject, request, nullptr);
 }
 
 Result<SpreadModel> fit_model(const OffloadSubject& subject, const OffloadRequest& request) {
@@ -120,31 +163,26 @@ Result<SpreadModel> fit_model(const OffloadSubject& subject, const OffloadReques
         "--gpu-layers moves fewer");
     return whole;
   }
-  const auto fits_with = [&](std::int64_t gpu_layers, std::int64_t expert_layers) -> Result<bool> {
-    auto trial = all;
-    trial.gpu_layers = gpu_layers;
-    trial.cpu_expert_layers = expert_layers;
-    const auto spread = spread_model(subject, trial);
-    if (!spread) return tl::unexpected(spread.error());
-    return fits(*spread);
-  };
   if (has_experts(subject.model)) {
+    const auto keeping = [&](std::int64_t step) {
+      auto trial = all;
+      trial.cpu_expert_layers = layers - step;
+      return trial;
+    };
+    auto kept = most_that_fit(subject, keeping, layers - 1);
+    if (!kept) return tl::unexpected(kept.error());
+    if (*kept) return **std::move(kept);
     all.cpu_expert_layers = layers;
-    const auto dense_fits = fits_with(layers + 1, layers);
-    if (!dense_fits) return tl::unexpected(dense_fits.error());
-    if (*dense_fits) {
-      const auto on_devices =
-          largest(0, layers - 1, [&](std::int64_t n) { return fits_with(layers + 1, layers - n); });
-      if (!on_devices) return tl::unexpected(on_devices.error());
-      all.cpu_expert_layers = layers - *on_devices;
-      return spread_model(subject, all);
-    }
   }
-  const auto moved = largest(0, layers, [&](std::int64_t n) { return fits_with(n, all.cpu_expert_layers); });
+  const auto moving = [&](std::int64_t step) {
+    auto trial = all;
+    trial.gpu_layers = step;
+    if (step == 0) trial.cpu_expert_layers = 0;
+    return trial;
+  };
+  auto moved = most_that_fit(subject, moving, layers);
   if (!moved) return tl::unexpected(moved.error());
-  all.gpu_layers = *moved;
-  if (*moved == 0) all.cpu_expert_layers = 0;
-  return spread_model(subject, all);
+  return *moved ? **std::move(moved) : spread_model(subject, moving(0));
 }
 
 }  // namespace llmsize

@@ -46,11 +46,15 @@ Home home_of(const Model& model, std::string_view name) {
 
 /// Experts' weights, which -ncmoe keeps on the host.
 bool is_expert_weight(std::string_view name) {
-  constexpr std::string_view parts[] = {".ffn_up_", ".ffn_down_", ".ffn_gate_", ".ffn_gate_up_"};
+  constexpr std::string_view parts[] = {"up_", "down_", "gate_", "gate_up_"};
   constexpr std::string_view ends[] = {"exps", "chexps"};
+  constexpr std::string_view start = ".ffn_";
+  const auto at = name.find(start);
+  if (at == std::string_view::npos) return false;
+  const auto rest = name.substr(at + start.size());
   for (const auto part : parts)
     for (const auto end : ends)
-      if (name.find(std::string(part) + std::string(end)) != std::string_view::npos) return true;
+      if (starts_with(rest, part) && starts_with(rest.substr(part.size()), end)) return true;
   return false;
 }
 

@@ -16,7 +16,8 @@ RecurrentMemory::RecurrentMemory(GraphContext& context, Part part) : context_(co
     graph.refuse(ErrorCode::malformed, "a recurrent block stands on a layer without recurrent state",
                  "Mend the architecture's \"cache\" or \"graph\" section.");
   } else {
-    width_ = std::max<std::int64_t>(1, part == Part::shift ? state->shift_width : state->state_width);
+    // Lightning attention has no window, but the engine's graph reads and writes its nothing all the same.
+    width_ = std::max<std::int64_t>(0, part == Part::shift ? state->shift_width : state->state_width);
     cells_ = std::max<std::int64_t>(1, state->rows);
   }
   cache_ = graph.external(part == Part::shift ? "cache_r" : "cache_s", tensor_type::f32,
@@ -40,13 +41,21 @@ TensorId RecurrentMemory::own_rows() {
   return context_.saved(name);
 }
 
-void RecurrentMemory::keep_others() {
+TensorId RecurrentMemory::other_rows() {
   auto& graph = context_.graph();
+  constexpr std::string_view name = "rs_s_copy_extra";
+  if (context_.has_saved(name)) return context_.saved(name);
   const TensorId map = context_.input_once("rs_s_copy", tensor_type::i32, {cells_, 1, 1, 1});
   const std::int64_t others = std::max<std::int64_t>(0, cells_ - sequence_layout(context_).sequences);
   const std::int64_t row = others * graph.stride(map, 0);
-  const TensorId ids = graph.view(map, {others, 1, 1, 1}, {row, row, row});
-  const TensorId kept = graph.get_rows(rows_, ids);
+  context_.save(name, graph.view(map, {others, 1, 1, 1}, {row, row, row}));
+  return context_.saved(name);
+}
+
+void RecurrentMemory::keep_others() {
+  auto& graph = context_.graph();
+  const TensorId kept = graph.get_rows(rows_, other_rows());
+  const std::int64_t others = graph.dimension(kept, 1);
   graph.expand(graph.cpy(kept, graph.view_2d(cache_, width_, others, graph.stride(rows_, 1))));
 }
 

@@ -156,6 +156,33 @@ Result<void> LocalWriter::write_whole(const std::string& path, std::string_view 
   return {};
 }
 
+Result<void> LocalWriter::write_folder(const std::string& path, const std::vector<FolderFile>& files) const {
+  const auto failed = [&](int error) {
+    const bool occupied = error == ENOTEMPTY || error == EEXIST || error == ENOTDIR;
+    return fail(ErrorCode::write_failed,
+                fmt::format("{}: could not be written: {}", path, std::strerror(error)),
+                occupied ? "Name a folder that does not exist yet." : "Nothing was left behind.");
+  };
+  std::string target = path;
+  while (target.size() > 1 && target.ends_with('/')) target.pop_back();
+  std::string temporary = target + ".XXXXXX";
+  if (::mkdtemp(temporary.data()) == nullptr) return failed(errno);
+  std::error_code ignored;
+  for (const auto& file : files) {
+    const std::string inside = temporary + "/" + file.name;
+    auto written = write_whole(inside, file.content);
+    if (written && file.executable && ::chmod(inside.c_str(), 0755) != 0) written = failed(errno);
+    if (written) continue;
+    std::filesystem::remove_all(temporary, ignored);
+    return written;
+  }
+  // Renaming replaces an empty folder, and refuses one that holds anything.
+  if (::chmod(temporary.c_str(), 0755) == 0 && ::rename(temporary.c_str(), target.c_str()) == 0) return {};
+  const int error = errno;
+  std::filesystem::remove_all(temporary, ignored);
+  return failed(error);
+}
+
 Result<void> LocalWriter::make_folders(const std::string& path) const {
   std::error_code error;
   std::filesystem::create_directories(path, error);

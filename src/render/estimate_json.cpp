@@ -33,6 +33,8 @@ Json run_json(const EstimateReport& report) {
           {"cache_type_v", run.cache_type_v.name()},
           {"flash_attention", run.flash_attention},
           {"swa_full", run.swa_full},
+          {"embeddings", run.embeddings},
+          {"output_rows", run.output_rows},
           {"gpu_layers", report.footprint.devices.empty() ? 0 : report.footprint.offload.gpu_layers},
           {"cpu_expert_layers", report.footprint.offload.cpu_expert_layers},
           {"kv_offload", report.footprint.offload.kv_offload},

@@ -151,7 +151,9 @@ std::string memory_lines(const EstimateReport& report, bool explain) {
       {"output", &f.output, ""},
       {"adapters", &f.adapters, ""},
       {"projector", &f.projector, ""},
-      {"draft model", &f.draft, ""},
+      {"draft", &f.draft, ""},
+      {"orchestration", &f.orchestration, "what --orchestration says"},
+      {"load staging", &f.load_staging, "while loading only; in no total"},
       {"runtime", &f.runtime, "vocabulary, graph and the like"},
       {"prompt cache", &f.prompt_cache, "grows to this cap; --cache-ram sets it"}};
   std::string out = "\nMemory\n";

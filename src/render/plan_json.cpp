@@ -43,6 +43,43 @@ Json role_json(const PlanReport& report, const RolePlacement& role) {
           {"reason", role.reason}};
 }
 
+/// What sizing needs beside model, quant, context and slots, so that a saved plan can be sized again.
+Json run_json(const PlanReport& report, const PlanVariant& variant) {
+  constexpr const char* load_modes[] = {"mmap", "none", "mlock"};
+  const Residency& residency = report.residency;
+  return {{"kv_unified", true},
+          {"batch_tokens", variant.batch_tokens},
+          {"ubatch_tokens", variant.ubatch_tokens},
+          {"flash_attention", variant.flash_attention},
+          {"prompt_cache_bytes", residency.prompt_cache_cap.value()},
+          {"load_mode", load_modes[static_cast<int>(residency.load_mode)]},
+          {"repack", residency.repack},
+          {"isa", residency.isa},
+          {"gpu_layers", variant.gpu_layers}};
+}
+
+Json file_json(const PlanReport& report, std::size_t variant) {
+  const auto file = report.files.find(variant);
+  if (file == report.files.end()) return nullptr;
+  const auto& [name, size, repository] = file->second;
+  return {{"name", name},
+          {"bytes", size.value()},
+          {"repository", repository.empty() ? Json() : Json(repository)}};
+}
+
+/// Options of the server that the instance runs in; empty for a draft inside another one's server.
+Json command_json(const PlanReport& report, const PlanInstance& instance) {
+  Json words = Json::array();
+  for (const auto& server : report.deployment.servers) {
+    if (server.id != instance.id) continue;
+    for (const auto& setting : server.settings) {
+      words.push_back(setting.flag);
+      if (!setting.value.empty()) words.push_back(setting.value);
+    }
+  }
+  return words;
+}
+
 Json instance_json(const PlanReport& report, const PlanInstance& instance) {
   const PlanVariant& variant = report.request.variants[instance.variant];
   // What the server is started with: roles at once times each one's share.
@@ -66,7 +103,10 @@ Json instance_json(const PlanReport& report, const PlanInstance& instance) {
           {"kv_bytes", (variant.kv_per_role * roles).value()},
           {"load_seconds", or_null(variant.load_seconds)},
           {"decode_tokens_per_second", or_null(variant.decode_tokens_per_second)},
-          {"quality", quality}};
+          {"quality", quality},
+          {"file", file_json(report, instance.variant)},
+          {"run", run_json(report, variant)},
+          {"command", command_json(report, instance)}};
 }
 
 Json pool_json(const PlanPool& pool, const PoolUse& use) {

@@ -22,6 +22,9 @@ class NoWriter final : public FileWriter {
   Result<void> write_whole(const std::string& path, std::string_view) const override {
     return fail(ErrorCode::write_failed, path);
   }
+  Result<void> write_folder(const std::string& path, const std::vector<FolderFile>&) const override {
+    return fail(ErrorCode::write_failed, path);
+  }
   Result<void> make_folders(const std::string& path) const override {
     return fail(ErrorCode::write_failed, path);
   }

@@ -94,7 +94,9 @@ std::string read_text(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
-std::vector<std::filesystem::path> recorded_graph_files() {
+namespace {
+
+std::vector<std::filesystem::path> unpack_graphs() {
   const char* shared = std::getenv("LLMSIZE_SHARED");
   if (shared == nullptr) return {};
   const auto folder = std::filesystem::temp_directory_path() / ("llmsize-graphs-" + std::to_string(getuid()));
@@ -106,6 +108,13 @@ std::vector<std::filesystem::path> recorded_graph_files() {
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder))
     if (entry.path().extension() == ".txt") files.push_back(entry.path());
   std::sort(files.begin(), files.end());
+  return files;
+}
+
+}  // namespace
+
+const std::vector<std::filesystem::path>& recorded_graph_files() {
+  static const auto files = unpack_graphs();
   return files;
 }
 

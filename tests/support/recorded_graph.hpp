@@ -21,7 +21,7 @@ RecordedGraph read_recorded_graph(const std::string& text);
 
 /// Unpacks the recorded graphs below LLMSIZE_SHARED once per process; empty where the variable is not set.
 /// Keys are the files' names without ".txt": "llama-dense.1".
-std::vector<std::filesystem::path> recorded_graph_files();
+const std::vector<std::filesystem::path>& recorded_graph_files();
 std::string read_text(const std::filesystem::path& path);
 
 }  // namespace llmsize::test

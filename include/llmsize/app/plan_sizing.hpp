@@ -7,11 +7,13 @@
 #include <vector>
 
 #include "llmsize/app/services.hpp"
+#include "llmsize/app/speed.hpp"
 #include "llmsize/core/architecture.hpp"
 #include "llmsize/core/footprint.hpp"
 #include "llmsize/core/model.hpp"
 #include "llmsize/core/plan.hpp"
 #include "llmsize/core/quantize.hpp"
+#include "llmsize/core/serving.hpp"
 
 namespace llmsize::app {
 
@@ -32,6 +34,14 @@ class PlanSizer {
   /// the context and slots. Errors: what sizing fails with.
   Result<PlanVariant> variant(const std::string& model, const std::string& quant, const RoleRun& run,
                               std::size_t most_roles);
+
+  /// The file that an instance of the variant loads: the name that the GGUF naming convention gives it, its
+  /// size, and where the catalog says it is published.
+  Result<ModelFile> file(const PlanVariant& variant);
+
+  /// Decode speed of one request with the whole context before it; unknown where the bandwidth is.
+  std::optional<double> decode_speed(const PlanVariant& variant, const Host& host,
+                                     const SpeedRequest& request);
 
   /// The license of a model as its catalog entry states it; unknown where it states none.
   Fact<std::string> licence(const std::string& model);

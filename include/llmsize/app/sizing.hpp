@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "llmsize/app/companions.hpp"
 #include "llmsize/app/services.hpp"
 #include "llmsize/core/architecture.hpp"
 #include "llmsize/core/footprint.hpp"
@@ -25,6 +26,7 @@ struct SizingRequest {
   RunRequest run;
   Residency residency;
   OffloadRequest offload;  ///< Without devices everything is on the host.
+  CompanionRequest companions;
 };
 
 /// A sized model, with what it was sized from.

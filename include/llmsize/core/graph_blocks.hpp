@@ -31,6 +31,9 @@ std::span<const GraphBlock> expert_blocks();
 std::span<const GraphBlock> latent_blocks();
 std::span<const GraphBlock> mamba_blocks();
 std::span<const GraphBlock> linear_attention_blocks();
+std::span<const GraphBlock> kimi_delta_blocks();
+std::span<const GraphBlock> residual_attention_blocks();
+std::span<const GraphBlock> lightning_blocks();
 std::span<const GraphBlock> per_layer_blocks();
 std::span<const GraphBlock> hierarchical_blocks();
 std::span<const GraphBlock> hyper_connection_blocks();
@@ -50,6 +53,10 @@ enum class NormKind { rms, layer };
 /// Normalizes, then multiplies with the weight and adds the bias, each where the model has it.
 TensorId normalize(GraphContext& context, std::string_view name, TensorId x, NormKind kind = NormKind::rms);
 
+/// Queries, keys and values, [length, heads, tokens] each.
+struct Projected {
+  TensorId q, k, v;
+};
 /// Writes k and v to the layer's cache and attends: [value_length * heads, tokens].
 struct AttendOptions {
   TensorId sinks = no_tensor;
@@ -70,14 +77,19 @@ TensorId attend_latent(GraphContext& context, TensorId q, TensorId k, TensorId v
 /// Multiplies the heads' results with a gate computed from the layer's input, element by element or one
 /// factor per head, as the gate's width says.
 TensorId gate_heads(GraphContext& context, TensorId attended, TensorId x, const Heads& heads);
+/// Whether the engine lets this layer attend to chosen blocks of cells only (MiniMax-M3): with flash
+/// attention, where each sequence has cells of its own.
+bool attends_to_blocks(const GraphContext& context);
+/// Attention over the blocks of cells that the layer's indexer chooses; `x` is the layer's input.
+TensorId attend_to_blocks(GraphContext& context, TensorId x, const Projected& projected, const Heads& heads);
+/// Multiplies rows with a rotation that spreads outliers before keys or values are quantized; x itself where
+/// there is none.
+TensorId rotate(GraphBuilder& graph, TensorId x, TensorId rotation);
 /// Writes rows of keys, [length, heads, tokens], to a cache.
 void store_in_cache(GraphBuilder& graph, TensorId rows, TensorId cache, TensorId indices);
 /// The keys of a cache, [length, heads, cells, streams].
 TensorId view_of_cache(GraphBuilder& graph, TensorId cache, std::int64_t length, std::int64_t heads);
-/// Fused or separate projections to [length, heads, tokens] each.
-struct Projected {
-  TensorId q, k, v;
-};
+/// The projections, fused or separate as the file has them.
 Projected project_qkv(GraphContext& context, TensorId x, const Heads& heads, const GraphStep& step);
 
 /// One gated or plain feed-forward network with weights `prefix`_up and so on.
@@ -89,6 +101,8 @@ TensorId activate_ungated(GraphContext& context, TensorId x, const GraphStep& st
 bool is_gate_limited(const GraphContext& context, std::string_view key);
 /// A gate of limited size times an up projection of limited size.
 TensorId limited_gate(GraphBuilder& graph, TensorId gate, TensorId up);
+/// Kimi K3's activation: gate and up each bounded by tanh, the gate times its own sigmoid.
+TensorId situ_gate(GraphContext& context, TensorId gate, TensorId up);
 /// The routed experts of the current layer.
 TensorId routed_experts(GraphContext& context, TensorId x, const GraphStep& step);
 

@@ -41,6 +41,7 @@ class GraphBuilder {
   TensorId add_id(TensorId a, TensorId b, TensorId ids);
   TensorId scale(TensorId a) { return same_shape(Operation::scale, a); }
   /// Scales where `a` lies; the result shows a's place.
+  TensorId add_in_place(TensorId a, TensorId b);
   TensorId scale_in_place(TensorId a);
   TensorId clamp(TensorId a) { return same_shape(Operation::clamp, a); }
   /// Any function of one element: silu, gelu, relu, sigmoid, tanh, exp, …

@@ -137,6 +137,7 @@ class GraphContext {
   int layer_count_ = 0;
   int positions_per_token_ = 1;
   bool has_sliding_ = false;
+  bool has_recurrent_ = false;
   TensorId current_ = no_tensor;
   std::vector<std::pair<std::string_view, TensorId>> saved_;
   std::vector<std::pair<std::string_view, TensorId>> inputs_;

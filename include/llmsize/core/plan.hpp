@@ -15,6 +15,12 @@ namespace llmsize {
 
 // Which models fill which roles under one budget (docs/METHOD.md, "The plan").
 
+/// One option of llama-server by its long name, "--ctx-size"; switches have no value.
+struct EngineSetting {
+  std::string flag;
+  std::string value;
+};
+
 /// Where memory comes from: a NUMA node, all RAM, a GPU.
 struct PlanPool {
   std::string id;
@@ -22,6 +28,8 @@ struct PlanPool {
   Bytes capacity;    ///< What the tightest limit leaves.
   Bytes os_reserve;
   Bytes safety;
+  std::optional<int> numa_node = std::nullopt;  ///< Of a pool that is one node.
+  std::vector<int> cpus = {};                   ///< That node's processors.
   [[nodiscard]] Bytes budget() const { return capacity - os_reserve - safety; }
 };
 
@@ -39,6 +47,12 @@ struct PlanVariant {
   std::int64_t parallel = 1;        ///< Slots of each role it serves.
   std::string cache_type_k = "f16";
   std::string cache_type_v = "f16";
+  std::string architecture;
+  std::int64_t batch_tokens = 2048;
+  std::int64_t ubatch_tokens = 512;
+  bool flash_attention = true;
+  std::int64_t gpu_layers = 0;
+  std::vector<EngineSetting> placement = {};  ///< Further options that say which device holds what.
   Bytes weights;
   Bytes kv_per_role;  ///< KV cache and state that each role served adds.
   /// Memory of one instance serving 1, 2, … roles at once. Grows by no more per role than it starts with.
@@ -61,6 +75,8 @@ struct PlanRole {
   bool required = false;
   PlanTier preference = PlanTier::hot;
   bool cloud = false;               ///< Served by an API: costs no local memory.
+  bool vision = false;              ///< Sees images, so its server loads a projector.
+  std::string draft_for;            ///< The role whose model this one drafts for; usually empty.
   std::string unavailable_because;  ///< Why there are no options, where there are none.
   std::vector<PlanOption> options;
 };

@@ -1,10 +1,14 @@
 #pragma once
+#include <cstddef>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "llmsize/core/footprint.hpp"
 #include "llmsize/core/guide.hpp"
 #include "llmsize/core/plan.hpp"
+#include "llmsize/core/serving.hpp"
 #include "llmsize/core/tier.hpp"
 
 namespace llmsize {
@@ -19,6 +23,11 @@ struct PlanReport {
   std::optional<Tier> tier;
   PlanRequest request;
   Plan plan;
+  Residency residency;         ///< How every server holds its weights.
+  std::optional<int> threads;  ///< For each server; unknown on a machine that only --ram describes.
+  int numa_nodes = 1;          ///< Of the machine.
+  std::map<std::size_t, ModelFile> files;  ///< By variant, of those that are used.
+  Deployment deployment;
   std::vector<std::string> guide_advice;  ///< What the guide recommends for this size, one line each.
   std::string next_step;                  ///< The flag to change next, as a clause.
   std::vector<std::string> notes;

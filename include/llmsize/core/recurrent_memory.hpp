@@ -26,7 +26,9 @@ class RecurrentMemory {
   TensorId clear_started();
   /// Which rows this batch's sequences own.
   TensorId own_rows();
-  /// The rows of sequences that are not in this batch are moved along.
+  /// Which rows sequences own that are not in this batch.
+  TensorId other_rows();
+  /// Those rows are moved along.
   void keep_others();
   /// clear_started, the batch's own rows gathered, keep_others: what most blocks do. [width, sequences].
   TensorId load();

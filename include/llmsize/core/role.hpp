@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,10 @@ struct RoleDefinition {
   std::int64_t lowest_gib = 0;
   std::string draft_for;  ///< The role whose model this one drafts for; usually empty.
   std::vector<std::string> needs;
+  std::optional<std::int64_t> context_tokens;  ///< Of this role; otherwise the plan's.
+  std::optional<std::int64_t> parallel;        ///< Slots, likewise.
+  std::optional<double> lowest_quality;        ///< 0 to 1.
+  std::optional<double> lowest_speed;          ///< Tokens per second.
   std::vector<RoleCandidate> candidates;
 };
 

@@ -29,6 +29,7 @@ class LocalFiles final : public FileReader {
 class LocalWriter final : public FileWriter {
  public:
   Result<void> write_whole(const std::string& path, std::string_view content) const override;
+  Result<void> write_folder(const std::string& path, const std::vector<FolderFile>& files) const override;
   Result<void> make_folders(const std::string& path) const override;
 };
 

@@ -55,6 +55,20 @@ N 3 b MUL_MAT 0 32 0 0 -1 | 8 1 1 1 | 4 32 32 32 | 2 2
   CHECK(reserved(text) == 128);
 }
 
+TEST_CASE("A tensor of no size leaves no trace in the free space") {
+  const char* text = R"(L 0 weight NONE 0 1000 0 1 -1
+F 0
+N 1 a MUL_MAT 0 32 0 0 -1 | 8 1 1 1 | 4 32 32 32 | 0 0
+N 2 b MUL_MAT 0 32 0 0 -1 | 8 1 1 1 | 4 32 32 32 | 0 1
+N 3 nothing GET_ROWS 0 0 0 0 -1 | 8 0 1 1 | 4 32 0 0 | 0 0
+N 4 c MUL_MAT 0 0 0 0 -1 | 8 0 1 1 | 4 32 0 0 | 0 3
+N 5 d MUL_MAT 0 0 0 0 -1 | 8 0 1 1 | 4 32 0 0 | 0 2
+N 6 e MUL_MAT 0 64 0 0 -1 | 16 1 1 1 | 4 64 64 64 | 0 0
+)";
+  // By hand: a's place is free when "nothing" comes and goes; once b is free as well, e fits into both.
+  CHECK(reserved(text) == 64);
+}
+
 TEST_CASE("A graph whose size leaves 64 bits is reported as saturated") {
   TensorGraph graph;
   GraphTensor leaf;

@@ -1,0 +1,12 @@
+#pragma once
+#include "llmsize/core/footprint.hpp"
+#include "llmsize/core/model.hpp"
+#include "llmsize/core/weights.hpp"
+
+namespace llmsize {
+
+/// Weights of a vision or audio projector (a model of architecture "clip") in a buffer, and the scratch of
+/// the largest input it is warmed up with, as an interval (docs/METHOD.md, "Beside the model").
+SizedPart projector_size(const Model& projector, const BufferRule& rule);
+
+}  // namespace llmsize

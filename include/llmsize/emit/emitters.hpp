@@ -1,0 +1,36 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "llmsize/core/serving.hpp"
+
+namespace llmsize::emit {
+
+/// One file of a configuration; names have no folder.
+struct EmittedFile {
+  std::string name;
+  std::string content;
+  bool executable = false;
+};
+
+/// A format that plans can be written in.
+struct Emitter {
+  const char* id;       ///< What --emit takes.
+  const char* summary;  ///< For the help page.
+  std::vector<EmittedFile> (*emit)(const Deployment& deployment);
+};
+
+/// Every format. A new one is a source with its function and a line in registry.cpp.
+const std::vector<Emitter>& emitters();
+
+// The formats, one source each.
+std::vector<EmittedFile> emit_json(const Deployment& deployment);
+std::vector<EmittedFile> emit_shell(const Deployment& deployment);
+std::vector<EmittedFile> emit_llama_swap(const Deployment& deployment);
+std::vector<EmittedFile> emit_llama_server(const Deployment& deployment);
+std::vector<EmittedFile> emit_systemd(const Deployment& deployment);
+
+/// For stdout: one file as it is, several each under a comment line with its name.
+std::string joined(const std::vector<EmittedFile>& files);
+
+}  // namespace llmsize::emit

@@ -1,0 +1,46 @@
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "llmsize/core/serving.hpp"
+
+namespace llmsize::emit {
+
+// What the formats share: command lines, quoting, and which servers take turns.
+
+/// One option with its value, as words of a command line.
+using Words = std::vector<std::string>;
+
+/// The options of a server, each with its value: model, memory, then alias, host and `port`.
+std::vector<Words> option_words(const Server& server, const std::string& port);
+
+/// Words of numactl that place a server; empty on machines with one node.
+Words placement_words(const Server& server);
+
+/// `word` for a POSIX shell: as it is where nothing in it is special, else in single quotes.
+std::string shell_quoted(const std::string& word);
+/// `word` in double quotes for YAML.
+std::string yaml_quoted(const std::string& word);
+
+/// One line for people: model, quant, memory, the file that is expected and its size.
+std::string description(const Server& server);
+
+/// Pools that have WARM servers, in order of appearance: each is one group of which one runs at a time.
+std::vector<std::string> warm_groups(const Deployment& deployment);
+/// The servers of one group.
+std::vector<const Server*> warm_servers(const Deployment& deployment, const std::string& pool);
+/// HOT servers in the plan's order.
+std::vector<const Server*> hot_servers(const Deployment& deployment);
+
+/// Preset file of a WARM group for llama-server's router, and its name.
+std::string preset_name(const std::string& pool);
+std::string preset(const Deployment& deployment, const std::string& pool);
+/// The router's own options: presets from `preset_path`, one model at a time.
+std::vector<Words> router_words(const std::string& preset_path, std::int64_t port);
+/// The port after the servers' own, one per group.
+std::int64_t router_port(const Deployment& deployment, std::size_t group);
+/// The largest server of a group.
+Bytes peak_memory(const std::vector<const Server*>& servers);
+
+}  // namespace llmsize::emit

@@ -1,0 +1,261 @@
+"""Gives the files that `llmsize plan --emit` writes to the programs that read them, reads them back, and sizes each
+command line again: every emitted byte must be the estimate engine's."""
+
+import configparser
+import json
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from command_line import BINARY, SOURCE, CommandLineCase, run
+
+try:
+    import yaml
+except ImportError:
+    yaml = None
+
+OPTIONS = {
+    name: option
+    for option in json.loads((SOURCE / "tests/data/engine_options.json").read_text())["tools"]["llama-server"]
+    for name in option["names"]
+}
+
+# The keys of llama-swap's configuration that llmsize writes. Source: config-schema.json and config.example.yaml of
+# mostlygeek/llama-swap (2026-09); its schema lets unknown keys of a model pass, so they are listed here.
+SWAP_KEYS = {"healthCheckTimeout", "startPort", "macros", "models", "matrix", "hooks"}
+SWAP_MODEL_KEYS = {"cmd", "proxy", "checkEndpoint", "aliases", "ttl"}
+SWAP_MATRIX_KEYS = {"vars", "evict_costs", "sets"}
+
+# Options of the server that `estimate` takes by the same name, because they decide bytes.
+SIZED = {"--ctx-size", "--parallel", "--kv-unified", "--batch-size", "--ubatch-size", "--cache-type-k", "--cache-type-v",
+         "--flash-attn", "--cache-ram", "--load-mode", "--repack", "--no-repack"}
+# These must be said on every command line, because their defaults decide memory and change between versions.
+EXPLICIT = SIZED - {"--repack", "--no-repack"} | {"--ctx-checkpoints", "--fit", "--gpu-layers"}
+
+MACHINES = [("--ram", "128"), ("--ram", "512"), ("--ram", "16"), ("--ram", "64", "--load-mode", "mlock")]
+
+
+def options_of(words):
+    """{option: value or None} of a server's command line; fails on words that are neither."""
+    options, words = {}, list(words)
+    while words:
+        name = words.pop(0)
+        assert name in OPTIONS, f"llama-server has no option {name}"
+        options[name] = words.pop(0) if "value" in OPTIONS[name] else None
+    return options
+
+
+def server_words(words):
+    """What follows the program's name."""
+    return words[next(i for i, word in enumerate(words) if word.endswith(("llama-server", "${engine}", "$engine"))) + 1:]
+
+
+class EmittedPlan(CommandLineCase):
+    def needs(self, program):
+        if shutil.which(program) is None:
+            self.skipTest(f"{program} is not installed, so its check of the files does not run")
+
+    def plan(self, *flags):
+        return self.document("plan", *flags)
+
+    def emit(self, form, *flags):
+        result = run("plan", "--emit", form, *flags)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return result.stdout
+
+    def files(self, form, *flags):
+        with tempfile.TemporaryDirectory() as folder:
+            target = pathlib.Path(folder) / "out"
+            result = run("plan", "--emit", form, "--out", str(target), *flags)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertEqual(os.listdir(folder), ["out"])
+            return {path.name: path.read_text() for path in target.iterdir()}
+
+    def check_command(self, instances, words):
+        """Known options only, every explicit one there, and the bytes that estimate gives for them. Takes what the command
+        serves out of `instances`: two may run the same model."""
+        options = options_of(words)
+        self.assertLessEqual(EXPLICIT, set(options))
+        source = options.get("--model") or options.get("--hf-repo")
+        instance = next(i for i in instances
+                        if i["context_tokens"] == int(options["--ctx-size"])
+                        and i["parallel"] == int(options["--parallel"])
+                        and (source.endswith(i["file"]["name"]) or source == f"{i['file']['repository']}:{i['quant']}"))
+        flags = [word for name, value in options.items() if name in SIZED for word in (name, value) if word is not None]
+        sized = self.document("estimate", "-m", instance["model"], "--quant", instance["quant"], "--isa", "avx2", *flags)
+        self.assertEqual(sized["memory"]["high_bytes"], instance["memory_bytes"], instance["id"])
+        instances.remove(instance)
+        draft = options.get("--spec-draft-model") or options.get("--spec-draft-hf")
+        if draft:
+            instances.remove(next(i for i in instances if draft.endswith(i["file"]["name"])
+                                  or draft == f"{i['file']['repository']}:{i['quant']}"))
+
+    def check_all(self, plan, commands):
+        left = list(plan["instances"])
+        for words in commands:
+            self.check_command(left, words)
+        self.assertEqual([i["id"] for i in left], [])
+
+    def test_the_json_format_is_the_plan(self):
+        self.assertEqual(self.emit("json", "--ram", "64"), run("plan", "--ram", "64", "--json").stdout)
+
+    def test_plans_state_command_lines_that_size_alike(self):
+        for flags in MACHINES:
+            plan = self.plan(*flags)
+            self.check_all(plan, [i["command"] for i in plan["instances"] if i["command"]])
+
+    def test_the_shell_script_parses_and_its_commands_size_alike(self):
+        for flags in MACHINES:
+            script = self.emit("shell", *flags)
+            self.assertEqual(subprocess.run(["bash", "-n"], input=script, text=True).returncode, 0)
+            commands = [server_words(shlex.split(command)) for command in re.findall(r"exec (.*?)\n}", script, re.S)]
+            commands = [[word for word in words if word != "\n"] for words in commands]
+            self.check_all(self.plan(*flags), [self.memory_words(words) for words in commands])
+
+    @staticmethod
+    def memory_words(words):
+        """Without alias, host and port."""
+        kept = list(words)
+        for name in ("--alias", "--host", "--port"):
+            at = kept.index(name)
+            del kept[at:at + 2]
+        return kept
+
+    def test_the_scripts_pass_shellcheck(self):
+        self.needs("shellcheck")
+        for form in ("shell", "llama-server"):
+            script = self.files(form, "--ram", "512", "--models-dir", "/srv/models of 'mine'")["serve.sh"]
+            result = subprocess.run(["shellcheck", "-"], input=script, text=True, capture_output=True)
+            self.assertEqual(result.stdout, "", result.stdout)
+
+    def test_llama_swap_reads_names_that_it_has(self):
+        if yaml is None:
+            self.skipTest("python3-yaml is not installed, so config.yaml is not parsed")
+        for flags in MACHINES:
+            config = yaml.safe_load(self.emit("llama-swap", *flags))
+            self.assertLessEqual(set(config), SWAP_KEYS)
+            self.assertLessEqual(set(config["matrix"]), SWAP_MATRIX_KEYS)
+            self.assertEqual(sorted(config["matrix"]["vars"].values()), sorted(config["models"]))
+            for name in config["matrix"]["vars"]:
+                self.assertRegex(name, r"^[a-zA-Z0-9]{1,8}$")
+                self.assertGreaterEqual(config["matrix"]["evict_costs"][name], 1)
+            self.assertEqual(set(re.findall(r"\w+", config["matrix"]["sets"]["plan"])), set(config["matrix"]["vars"]))
+            commands = []
+            for model in config["models"].values():
+                self.assertLessEqual(set(model), SWAP_MODEL_KEYS)
+                commands.append(self.memory_words(server_words(shlex.split(model["cmd"]))))
+            plan = self.plan(*flags)
+            self.check_all(plan, commands)
+            hot = {i["id"] for i in plan["instances"] if i["tier"] == "HOT"}
+            self.assertLessEqual(set(config.get("hooks", {}).get("on_startup", {}).get("preload", [])), hot)
+
+    def test_presets_are_options_of_the_server_and_leave_the_count_to_the_router(self):
+        files = self.files("llama-server", "--ram", "512")
+        self.assertEqual(subprocess.run(["bash", "-n"], input=files["serve.sh"], text=True).returncode, 0)
+        self.assertIn("--models-max 1", files["serve.sh"])
+        plan = self.plan("--ram", "512")
+        warm = {role for i in plan["instances"] if i["tier"] == "WARM" for role in i["roles"]}
+        presets = configparser.ConfigParser(delimiters=("=",), interpolation=None)
+        presets.read_string("[global]\n" + files["warm-ram.ini"])
+        sections = set(presets.sections()) - {"global"}
+        self.assertEqual(sections, warm)
+        for section in sections:
+            words = []
+            for key, value in presets[section].items():
+                if key == "load-on-startup":
+                    continue
+                option = "--" + key
+                self.assertIn(option, OPTIONS)
+                words += [option, value] if "value" in OPTIONS[option] else [option]
+            # Roles that share an instance have a section each.
+            self.check_command(list(plan["instances"]), words)
+
+    def test_units_pass_systemd_and_limit_what_was_planned(self):
+        self.needs("systemd-analyze")
+        for flags in (("--ram", "512", "--models-dir", "/srv/models 100%"), ("--ram", "64", "--load-mode", "mlock")):
+            plan, files = self.plan(*flags), self.files("systemd", *flags)
+            units = {name: text for name, text in files.items() if name.endswith(".service")}
+            with tempfile.TemporaryDirectory() as folder:
+                for name, text in units.items():
+                    (pathlib.Path(folder) / name).write_text(text)
+                result = subprocess.run(["systemd-analyze", "verify", *(f"{folder}/{name}" for name in units)],
+                                        capture_output=True, text=True)
+                # Units of the test machine itself are not ours.
+                ours = [line for line in result.stderr.splitlines() if "llmsize" in line]
+                self.assertEqual(ours, [])
+            limits = sum(int(re.search(r"MemoryMax=(\d+)", text)[1]) for name, text in units.items()
+                         if not name.startswith("llmsize-warm"))
+            self.assertEqual(limits, sum(pool["hot_bytes"] for pool in plan["pools"]))
+
+    def test_hostile_paths_stay_one_word(self):
+        path = "/srv/a b'$(touch x);\"`"
+        script = self.emit("shell", "--ram", "16", "--models-dir", path)
+        words = shlex.split(re.search(r"exec (.*?)\n}", script, re.S)[1])
+        self.assertTrue(any(word.startswith(path + "/") for word in words), words)
+        self.failure("plan", "--ram", "16", "--models-dir", "a\nb", status=2, says="line break")
+
+    def test_folders_are_written_whole_or_not_at_all(self):
+        with tempfile.TemporaryDirectory() as folder:
+            occupied = pathlib.Path(folder) / "occupied"
+            occupied.mkdir()
+            (occupied / "mine").write_text("kept")
+            error = self.failure("plan", "--ram", "16", "--emit", "shell", "--out", str(occupied), status=1,
+                                 says="could not be written")
+            self.assertIn("does not exist yet", error["hint"])
+            self.assertEqual(os.listdir(folder), ["occupied"])
+            self.assertEqual(os.listdir(occupied), ["mine"])
+            self.failure("plan", "--ram", "16", "--out", folder + "/none/deeper", status=1, says="could not be written")
+        self.failure("plan", "--ram", "16", "--emit", "cobol", status=2, says="cobol")
+
+    def roles(self, text, **expected):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "roles.json"
+            path.write_text(text)
+            if expected:
+                return self.failure("plan", "--ram", "64", "--roles", str(path), **expected)
+            return self.document("plan", "--ram", "64", "--roles", str(path))
+
+    def test_a_file_of_roles_changes_and_adds_to_the_catalogs(self):
+        plan = self.roles("""{"roles": ["frontdoor", {"id": "workers", "context_tokens": 4096, "parallel": 2},
+            {"id": "reviewer", "like": "coder_escalation", "priority": 3, "candidates": ["qwen3-8b"]},
+            {"id": "planner", "cloud": true}]}""")
+        self.assertEqual([role["role"] for role in plan["roles"]], ["frontdoor", "workers", "reviewer", "planner"])
+        self.assertEqual(plan["roles"][3]["status"], "cloud")
+        models = {i["id"]: i for i in plan["instances"]}
+        self.assertEqual(models["reviewer"]["model"], "qwen3-8b")
+        self.assertEqual((models["workers"]["context_tokens"], models["workers"]["parallel"]), (4096, 2))
+
+    def test_hostile_role_files_are_clear_errors(self):
+        cases = {
+            "": "no JSON", "[": "no JSON", "[]": '"roles"', "null": '"roles"', '{"roles": []}': '"roles"',
+            '{"roles": [5]}': "/roles/0", '{"roles": ["nobody"]}': "nobody", '{"roles": [{"id": "../etc", "like": "workers"}]}': "no name",
+            '{"roles": [{"id": "x"}]}': "candidates", '{"roles": [{"id": "x", "candidates": ["gpt-9"]}]}': "gpt-9",
+            '{"roles": [{"id": "x", "like": "workers", "parallel": 1e9}]}': "parallel",
+            '{"roles": [{"id": "x", "like": "workers", "weight": -1}]}': "weight",
+            '{"roles": ["workers", "workers"]}': "twice",
+            '{"roles": [{"id": "a", "candidates": [{"model": "qwen3-8b", "capability": 7}]}]}': "capability",
+        }
+        for text, says in cases.items():
+            self.roles(text, status=1, says=says)
+        self.roles('{"roles": [%s]}' % ",".join(['"workers"'] * 17), status=2, says="17 roles")
+        self.roles("[" * 100_000, status=1, says="no JSON")
+        self.failure("plan", "--ram", "64", "--roles", "/nonexistent.json", status=1, says="nonexistent")
+
+    def test_filters_say_what_they_left_out(self):
+        plan = self.document("plan", "--ram", "64", "--min-quality", "0.99", status=3)
+        self.assertIn("quality", plan["roles"][0]["reason"])
+        self.document("plan", "--ram", "64", "--min-speed", "20", status=3)  # Speed is unknown without a bandwidth.
+        plan = self.document("plan", "--ram", "64", "--min-speed", "20", "--bandwidth", "200", "--storage-rate", "2")
+        for instance in plan["instances"]:
+            self.assertGreaterEqual(instance["decode_tokens_per_second"], 20)
+            self.assertAlmostEqual(instance["load_seconds"], instance["file"]["bytes"] / 2e9)
+        self.failure("plan", "--ram", "64", "-c", "nobody=4096", status=2, says="nobody")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,84 @@
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include <catch2/catch.hpp>
+
+#include "llmsize/emit/emitters.hpp"
+#include "llmsize/emit/words.hpp"
+
+using namespace llmsize;
+
+namespace {
+
+Server server(const std::string& id, PlanTier tier, std::int64_t port) {
+  Server made;
+  made.id = id;
+  made.roles = {id};
+  made.tier = tier;
+  made.pool = "ram";
+  made.model = "model-" + id;
+  made.quant = "Q4_K_M";
+  made.memory = gibibytes(4);
+  made.file = {"Model-" + id + "-Q4_K_M.gguf", Bytes(4'000'000'000), "maker/Model-GGUF"};
+  made.port = port;
+  made.settings = {{"--model", "/srv/my models/Model-" + id + "-Q4_K_M.gguf"},
+                   {"--ctx-size", "8192"},
+                   {"--kv-unified", ""}};
+  return made;
+}
+
+/// Two HOT servers, one of them bound to a node and shared by two roles, and two that take turns.
+Deployment deployment() {
+  Deployment made;
+  made.title = "a plan made by hand";
+  made.engine = "llama-server";
+  made.document = "{}\n";
+  made.first_port = 8080;
+  made.servers = {server("front", PlanTier::hot, 8080), server("coder", PlanTier::hot, 8081),
+                  server("general", PlanTier::warm, 8082), server("coding", PlanTier::warm, 8083)};
+  made.servers[0].roles = {"front", "workers"};
+  made.servers[1].numa_node = 1;
+  made.servers[1].cpus = {8, 9, 10, 11};
+  made.servers[1].locked = true;
+  made.servers[3].memory = gibibytes(9);
+  made.servers[3].load_seconds = 42.4;
+  return made;
+}
+
+std::string golden_path(const std::string& format, const std::string& file) {
+  return std::string(LLMSIZE_SOURCE_DIR) + "/tests/data/emitted/" + format + "/" + file;
+}
+
+}  // namespace
+
+TEST_CASE("Every format is laid out as its golden files show") {
+  const bool rewrite = std::getenv("LLMSIZE_REWRITE_GOLDENS") != nullptr;
+  for (const auto& emitter : emit::emitters())
+    for (const auto& file : emitter.emit(deployment())) {
+      const std::string path = golden_path(emitter.id, file.name);
+      if (rewrite) std::ofstream(path) << file.content;
+      std::ifstream stream(path);
+      std::stringstream expected;
+      expected << stream.rdbuf();
+      INFO(path);
+      CHECK(file.content == expected.str());
+    }
+}
+
+TEST_CASE("An empty plan is still well-formed in every format") {
+  for (const auto& emitter : emit::emitters()) {
+    Deployment empty;
+    empty.engine = "llama-server";
+    INFO(emitter.id);
+    CHECK_NOTHROW(emitter.emit(empty));
+  }
+}
+
+TEST_CASE("Words for a shell are quoted exactly where something in them is special") {
+  CHECK(emit::shell_quoted("/srv/models/a-b_1.gguf") == "/srv/models/a-b_1.gguf");
+  CHECK(emit::shell_quoted("a b") == "'a b'");
+  CHECK(emit::shell_quoted("it's") == "'it'\\''s'");
+  CHECK(emit::shell_quoted("") == "''");
+  CHECK(emit::shell_quoted("$(x)") == "'$(x)'");
+}

@@ -1,0 +1,56 @@
+// Compares the graphs of small models of nearly all architectures with those the reference engine recorded,
+// node by node, where LLMSIZE_SHARED names the folder that holds them.
+#include <cstdlib>
+
+#include <catch2/catch.hpp>
+
+#include "llmsize/catalog/architectures.hpp"
+#include "llmsize/catalog/types.hpp"
+#include "llmsize/core/graph.hpp"
+#include "support/graph_comparison.hpp"
+#include "support/small_model.hpp"
+
+using namespace llmsize;
+
+namespace {
+
+/// Where our graph and memory for recorded run `number` differ from the engine's; empty where they do not.
+std::string difference(const Model& model, const Architecture& architecture, int number) {
+  const auto run = resolve_run(test::recorded_settings(model.architecture, number), model, architecture);
+  if (!run) return run.error().message;
+  const auto layout = context_layout(model, architecture, *run);
+  if (!layout) return layout.error().message;
+  const auto graph = prompt_graph(model, architecture, *run, *layout);
+  if (!graph) return graph.error().message;
+  const auto recorded = test::recorded_graph(model.id, number);
+  const auto size = reserve(*graph).size.value();
+  auto text = test::first_difference(*graph, recorded.graph);
+  if (size != recorded.reserved)
+    text += "reserves " + std::to_string(size) + " instead of " + std::to_string(recorded.reserved);
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("Graphs equal the recorded ones node by node") {
+  if (std::getenv("LLMSIZE_SHARED") == nullptr) {
+    WARN("SKIPPED: the comparison with recorded graphs; set LLMSIZE_SHARED to run it");
+    return;
+  }
+  const auto catalogs = catalog::Catalog::embedded();
+  const auto types = *catalog::load_tensor_types(catalogs);
+  int compared = 0;
+  std::string differences;
+  for (const auto& name : test::small_model_names()) {
+    auto model = test::small_model(name, types);
+    model.id = name;
+    const auto architecture = catalog::load_architecture(catalogs, model.architecture);
+    REQUIRE(architecture);
+    if (architecture->graph.layer.empty()) continue;
+    for (int number = 1; number <= 3; ++number, ++compared)
+      if (const auto text = difference(model, *architecture, number); !text.empty())
+        differences += name + '.' + std::to_string(number) + ": " + text + '\n';
+  }
+  CHECK(compared == 375);
+  CHECK(differences == "");
+}
