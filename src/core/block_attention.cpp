@@ -182,7 +182,8 @@ TensorId attend(GraphContext& context, TensorId q, TensorId k, TensorId v, const
   const TensorId values =
       transposed ? cached_values_transposed(graph, value_cache, heads.value_length, heads.kv_count)
                  : cached_keys(graph, value_cache, heads.value_length, heads.kv_count);
-  const TensorId result = attend_over(context, q, keys, values, inputs.mask, options);
+  const TensorId result =
+      attend_over(context, q, keys, values, options.mask == no_tensor ? inputs.mask : options.mask, options);
   return rotate(graph, result, inputs.value_rotation);
 }
 

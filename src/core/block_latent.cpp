@@ -72,8 +72,9 @@ TensorId best_cells(GraphContext& context, TensorId x, const AttentionCache& cac
   return graph.cont(graph.top_k(scores, std::min(most, cache.cells)));
 }
 
-/// The cache's mask with everything hidden but the chosen cells.
-TensorId sparse_mask(GraphContext& context, TensorId cells, TensorId mask) {
+}  // namespace
+
+TensorId mask_all_but(GraphContext& context, TensorId cells, TensorId mask) {
   auto& graph = context.graph();
   const auto m = graph.at(mask).dimensions;
   const auto c = graph.at(cells).dimensions;
@@ -90,6 +91,8 @@ TensorId sparse_mask(GraphContext& context, TensorId cells, TensorId mask) {
                                     {graph.stride(shown, 2), graph.stride(shown, 3), graph.stride(shown, 3)});
   return graph.add(whole, mask);
 }
+
+namespace {
 
 /// Widths of latent attention, which sliding layers may have of their own, so the weights say them.
 struct LatentWidths {
@@ -159,7 +162,7 @@ void build_latent_attention(GraphContext& context, const GraphStep& step) {
   if (step.has("indexer") && cache != nullptr && !context.is_sliding()) {
     if (indexer != nullptr) context.save("best_cells", best_cells(context, x, *indexer, rotated));
     options.mask =
-        sparse_mask(context, context.saved("best_cells"), context.attention_inputs(*cache, {}).mask);
+        mask_all_but(context, context.saved("best_cells"), context.attention_inputs(*cache, {}).mask);
   }
   TensorId attended = attend_latent(context, queries, keys, values, options);
   if (step.has("gate_by_head")) attended = gate_each_head(context, attended, x, heads);

@@ -128,7 +128,7 @@ void build_gated_delta_net(GraphContext& context, const GraphStep& step) {
   const LinearExtras extras{!step.has("unscaled"), true, false};
   const TensorId mixed =
       graph.reshape(linear(context, "attn_qkv", x, extras), {channels, tokens, sequences, 1});
-  const TensorId input = convolution_input(context, shift, window, mixed);
+  const TensorId input = convolution_input(context, shift, window, mixed, step.has("copied_window"));
   RecurrentMemory memory(context, RecurrentMemory::Part::state);
   const TensorId states = memory.load();
   const TensorId convolved =
@@ -165,7 +165,12 @@ void build_gated_query_attention(GraphContext& context, const GraphStep& step) {
   auto& graph = context.graph();
   const Heads heads = context.heads();
   const TensorId x = context.current();
-  TensorId both = linear(context, "attn_q", x);
+  const auto* indexer = context.attention_cache(context.layer(), AttentionCache::Kind::indexer);
+  const auto* cache = context.attention_cache(context.layer());
+  const bool sparse = step.has("pooled_indexer") && indexer != nullptr && cache != nullptr;
+  const LinearExtras extras{true, !step.has("unbiased"), false};
+  if (sparse) store_pooled_indexer(context, x, *indexer);
+  TensorId both = linear(context, "attn_q", x, extras);
   const std::int64_t pair = 2 * heads.key_length * graph.stride(both, 0), row = graph.stride(both, 1);
   if (step.has("pairs_apart"))
     both = graph.reshape(both, {2 * heads.key_length, heads.count, context.tokens(), 1});
@@ -174,18 +179,22 @@ void build_gated_query_attention(GraphContext& context, const GraphStep& step) {
   };
   const TensorId factors = context.rope_factors();
   TensorId q = graph.rope(normalize(context, "attn_q_norm", half()), context.positions(), factors);
-  TensorId k = linear_by_head(context, "attn_k", x, {heads.key_length, heads.kv_count, context.tokens(), 1});
+  TensorId k = graph.reshape(linear(context, "attn_k", x, extras),
+                             {heads.key_length, heads.kv_count, context.tokens(), 1});
   k = graph.rope(normalize(context, "attn_k_norm", k), context.positions(), factors);
-  const TensorId v =
-      linear_by_head(context, "attn_v", x, {heads.value_length, heads.kv_count, context.tokens(), 1});
-  const TensorId attended = attend(context, q, k, v, heads, {});
+  const TensorId v = graph.reshape(linear(context, "attn_v", x, extras),
+                                   {heads.value_length, heads.kv_count, context.tokens(), 1});
+  AttendOptions options;
+  if (sparse)
+    options.mask = pooled_indexer_mask(context, x, *indexer, context.attention_inputs(*cache, heads).mask);
+  const TensorId attended = attend(context, q, k, v, heads, options);
   const TensorId gate = graph.cont(half(), {heads.key_length * heads.count, context.tokens(), 1, 1});
   const TensorId gated = graph.mul(attended, graph.unary(gate));
   context.set_current(graph.with_role(linear(context, "attn_output", gated), Role::projected));
 }
 
-constexpr std::string_view delta_flags[] = {"unscaled"};
-constexpr std::string_view gated_query_flags[] = {"pairs_apart"};
+constexpr std::string_view delta_flags[] = {"unscaled", "copied_window"};
+constexpr std::string_view gated_query_flags[] = {"pairs_apart", "pooled_indexer", "unbiased"};
 constexpr GraphBlock blocks[] = {
     {"short_convolution", build_short_convolution, {}, 0},
     {"gated_delta_net", build_gated_delta_net, delta_flags, 0},

@@ -21,7 +21,8 @@ constexpr auto block_tables = {&flow_blocks,
                                &hyper_connection_blocks,
                                &kimi_delta_blocks,
                                &residual_attention_blocks,
-                               &lightning_blocks};
+                               &lightning_blocks,
+                               &wide_residual_blocks};
 
 bool is_option_of(const GraphBlock& block, std::string_view word) {
   for (const std::string_view everywhere : {"if=", "unless=", "with=", "without="})

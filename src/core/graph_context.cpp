@@ -182,10 +182,12 @@ const AttentionCache* GraphContext::attention_cache(int layer, AttentionCache::K
   return nullptr;
 }
 
-const RecurrentState* GraphContext::recurrent_state(int layer) const {
+const RecurrentState* GraphContext::recurrent_state(int layer, RecurrentState::Kind kind) const {
   if (layer < 0 || layer >= layer_count_) return nullptr;
   for (const auto* entry : cached_[static_cast<std::size_t>(layer)])
-    if (const auto* state = std::get_if<RecurrentState>(&entry->memory)) return state;
+    if (const auto* state = std::get_if<RecurrentState>(&entry->memory);
+        state != nullptr && state->kind == kind)
+      return state;
   return nullptr;
 }
 

@@ -11,16 +11,18 @@ SequenceLayout sequence_layout(const GraphContext& context) {
 
 RecurrentMemory::RecurrentMemory(GraphContext& context, Part part) : context_(context) {
   auto& graph = context.graph();
-  const RecurrentState* state = context.recurrent_state(context.layer());
+  const RecurrentState* state =
+      context.recurrent_state(context.layer(), part == Part::ngrams ? RecurrentState::Kind::ngram_history
+                                                                    : RecurrentState::Kind::recurrent);
   if (state == nullptr) {
     graph.refuse(ErrorCode::malformed, "a recurrent block stands on a layer without recurrent state",
                  "Mend the architecture's \"cache\" or \"graph\" section.");
   } else {
     // Lightning attention has no window, but the engine's graph reads and writes its nothing all the same.
-    width_ = std::max<std::int64_t>(0, part == Part::shift ? state->shift_width : state->state_width);
+    width_ = std::max<std::int64_t>(0, part == Part::state ? state->state_width : state->shift_width);
     cells_ = std::max<std::int64_t>(1, state->rows);
   }
-  cache_ = graph.external(part == Part::shift ? "cache_r" : "cache_s", tensor_type::f32,
+  cache_ = graph.external(part == Part::state ? "cache_s" : "cache_r", tensor_type::f32,
                           {saturating_multiply(width_, cells_), 1, 1, 1});
 }
 
@@ -75,12 +77,14 @@ void RecurrentMemory::store(TensorId rows) {
   graph.expand(graph.cpy(rows, place));
 }
 
-TensorId convolution_input(GraphContext& context, RecurrentMemory& memory, TensorId window, TensorId x) {
+TensorId convolution_input(GraphContext& context, RecurrentMemory& memory, TensorId window, TensorId x,
+                           bool copies) {
   auto& graph = context.graph();
   const TensorId joined = graph.concat(window, graph.transpose(x), 0);
   const auto kept = graph.at(window).dimensions;
-  memory.store(
-      graph.view_3d(joined, kept[0], kept[1], kept[2], graph.stride(joined, 1), graph.stride(joined, 2)));
+  const TensorId next =
+      graph.view_3d(joined, kept[0], kept[1], kept[2], graph.stride(joined, 1), graph.stride(joined, 2));
+  memory.store(copies ? graph.cont(next) : next);
   return joined;
 }
 

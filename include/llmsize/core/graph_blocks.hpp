@@ -34,6 +34,7 @@ std::span<const GraphBlock> linear_attention_blocks();
 std::span<const GraphBlock> kimi_delta_blocks();
 std::span<const GraphBlock> residual_attention_blocks();
 std::span<const GraphBlock> lightning_blocks();
+std::span<const GraphBlock> wide_residual_blocks();
 std::span<const GraphBlock> per_layer_blocks();
 std::span<const GraphBlock> hierarchical_blocks();
 std::span<const GraphBlock> hyper_connection_blocks();
@@ -77,6 +78,12 @@ TensorId attend_latent(GraphContext& context, TensorId q, TensorId k, TensorId v
 /// Multiplies the heads' results with a gate computed from the layer's input, element by element or one
 /// factor per head, as the gate's width says.
 TensorId gate_heads(GraphContext& context, TensorId attended, TensorId x, const Heads& heads);
+/// A cache's mask with everything hidden but `cells`, [count, tokens, 1, streams].
+TensorId mask_all_but(GraphContext& context, TensorId cells, TensorId mask);
+/// Writes the keys of an indexer that scores blocks of tokens by their mean key (Qwen4-exp).
+void store_pooled_indexer(GraphContext& context, TensorId x, const AttentionCache& cache);
+/// The mask that such an indexer leaves: the cells of the best blocks.
+TensorId pooled_indexer_mask(GraphContext& context, TensorId x, const AttentionCache& cache, TensorId mask);
 /// Whether the engine lets this layer attend to chosen blocks of cells only (MiniMax-M3): with flash
 /// attention, where each sequence has cells of its own.
 bool attends_to_blocks(const GraphContext& context);

@@ -103,7 +103,8 @@ class GraphContext {
   /// Keys and values of a layer; null where it owns none.
   [[nodiscard]] const AttentionCache* attention_cache(int layer) const;
   [[nodiscard]] const AttentionCache* attention_cache(int layer, AttentionCache::Kind kind) const;
-  [[nodiscard]] const RecurrentState* recurrent_state(int layer) const;
+  [[nodiscard]] const RecurrentState* recurrent_state(
+      int layer, RecurrentState::Kind kind = RecurrentState::Kind::recurrent) const;
   /// Inputs for layers that use `cache`.
   AttentionInputs attention_inputs(const AttentionCache& cache, const Heads& heads);
   /// The cache's tensors, width x cells x streams.

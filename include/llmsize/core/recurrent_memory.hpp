@@ -13,12 +13,13 @@ struct SequenceLayout {
 };
 SequenceLayout sequence_layout(const GraphContext& context);
 
-/// A layer's recurrent memory in a graph: R (token shift, convolution window) or S (state), one row per cell.
+/// A layer's recurrent memory in a graph: R (token shift, convolution window), S (state) or the window of
+/// n-gram embeddings, one row per cell.
 ///
 /// Reading it takes several steps that the engine expands at fixed points; the calls below are those points.
 class RecurrentMemory {
  public:
-  enum class Part { shift, state };
+  enum class Part { shift, state, ngrams };
   /// The layer's memory; an error is remembered in the graph where the layout has none.
   RecurrentMemory(GraphContext& context, Part part);
 
@@ -47,6 +48,8 @@ class RecurrentMemory {
 
 /// Joins the window kept from earlier tokens with this batch's `x`, [channels, tokens per sequence,
 /// sequences], and stores the new window: [window + tokens per sequence, channels, sequences].
-TensorId convolution_input(GraphContext& context, RecurrentMemory& memory, TensorId window, TensorId x);
+/// `copies`: the engine makes the new window contiguous before it stores it.
+TensorId convolution_input(GraphContext& context, RecurrentMemory& memory, TensorId window, TensorId x,
+                           bool copies = false);
 
 }  // namespace llmsize
