@@ -62,7 +62,7 @@ Result<void> set_budget(const Services& services, const Host& host, const PlanOp
   // A machine that only --ram describes is assumed to have AVX2, as nearly every x86 server has.
   report.residency.isa = options.ram ? std::vector<std::string>{"avx2"} : host.cpu.isa.value_or({"avx2"});
   report.residency.prompt_cache_cap = options.prompt_cache;
-  report.residency.load_mode = options.load_mode;
+  report.residency.load_mode = options.load_mode.value_or(LoadMode::mmap);
   return {};
 }
 

@@ -29,32 +29,29 @@ void mark_mocks(const GuideFactors& factors, PlanReport& report) {
                          "the best real models that fit.");
 }
 
+/// The role whose next better choice lacked the least.
+const RunnerUp* nearest_step(const PlanReport& report, std::string& role) {
+  const RunnerUp* nearest = nullptr;
+  for (std::size_t i = 0; i < report.runner_ups.size(); ++i) {
+    const auto& candidate = report.runner_ups[i];
+    if (!candidate || (nearest != nullptr && nearest->lacked <= candidate->lacked)) continue;
+    nearest = &*candidate;
+    role = report.plan.roles[i].role;
+  }
+  return nearest;
+}
+
 std::string next_flag(const PlanReport& report) {
   if (report.plan.next_step)
     return fmt::format("{} more memory would place {}", size_text(report.plan.next_step->extra),
                        report.plan.next_step->role);
-  return "-c sets another context, --policy quality larger quants";
-}
-
-void add_spare_uses(PlanReport& report) {
-  if (report.plan.pools.empty()) return;
-  const Bytes spare = report.plan.pools.front().headroom;
-  for (const auto& instance : report.plan.instances) {
-    const PlanVariant& variant = report.request.variants[instance.variant];
-    const bool workers =
-        std::find(instance.roles.begin(), instance.roles.end(), "workers") != instance.roles.end();
-    if (!workers || variant.memory_by_roles.empty() || variant.memory_by_roles.front().value() <= 0) continue;
-    const std::int64_t more = spare.value() / variant.memory_by_roles.front().value();
-    if (more > 0)
-      report.notes.push_back(
-          fmt::format("The {} left over would take {} more instances of the workers' model ({} each).",
-                      size_text(spare), more, size_text(variant.memory_by_roles.front())));
-    if (variant.kv_per_role.value() > 0 && spare > variant.kv_per_role)
-      report.notes.push_back(
-          fmt::format("Or {} tokens more context for it, at {} per {} tokens.",
-                      grouped(spare.value() / variant.kv_per_role.value() * variant.context_tokens),
-                      size_text(variant.kv_per_role), grouped(variant.context_tokens)));
+  std::string role;
+  if (const RunnerUp* step = nearest_step(report, role)) {
+    const PlanVariant& variant = report.request.variants[step->variant];
+    return fmt::format("{} more memory would give {} {} {}", size_text(step->lacked), role, variant.model,
+                       variant.quant);
   }
+  return "-c sets another context, --policy quality larger quants";
 }
 
 /// Bytes per second that models are read with: --storage-rate, else the fastest storage with a known rate.
@@ -137,7 +134,6 @@ Result<std::string> emitted(const Services& services, const PlanOptions& options
 }
 
 void add_notes(const PlanOptions& options, PlanReport& report) {
-  add_spare_uses(report);
   report.notes.push_back(
       fmt::format("Each server's prompt cache is capped at {}; llama-server's own default is 8 GiB, so "
                   "set --cache-ram on every command line.",
@@ -147,6 +143,17 @@ void add_notes(const PlanOptions& options, PlanReport& report) {
   if (sees)
     report.notes.push_back(
         "The vision role's image projector is not counted: the catalog has no projector sizes yet.");
+}
+
+/// Why each role got what it got, what is left, and what the guide would have done.
+Result<void> explain_plan(const Services& services, PlanReport& report) {
+  report.runner_ups = runner_ups(report.request, report.plan);
+  report.spare_uses = spare_uses(report.request, report.plan);
+  report.next_step = next_flag(report);
+  const auto guide = catalog::load_guide_configuration(services.catalog, report.budget.total);
+  if (!guide) return tl::unexpected(guide.error());
+  report.guide_advice = compare_with_guide(report.request, report.plan, *guide);
+  return {};
 }
 
 /// Options that contradict each other, before any work is done.
@@ -174,7 +181,7 @@ Result<Outcome> run_plan(const Services& services, const Host& host, const PlanO
   PlanReport report;
   if (auto set = set_budget(services, host, options, report); !set) return tl::unexpected(set.error());
   report.tier = tier_of(report.budget.total, *rules);
-  PlanSizer sizer(services, report.residency);
+  PlanSizer sizer(services, report.residency, !options.load_mode);
   if (auto added = add_roles(services, host, options, *roles, sizer, report); !added)
     return tl::unexpected(added.error());
   auto plan = solve_with_ladder(report.request);
@@ -185,7 +192,7 @@ Result<Outcome> run_plan(const Services& services, const Host& host, const PlanO
   mark_mocks(*factors, report);
   add_notes(options, report);
   check_files(services, options, report);
-  report.next_step = next_flag(report);
+  if (auto explained = explain_plan(services, report); !explained) return tl::unexpected(explained.error());
   report.deployment = deployment_of(report, options.serving);
   report.deployment.document = render::plan_json(report);
   const int status = exit_status_of(report);

@@ -39,6 +39,23 @@ Result<const Model*> PlanSizer::quantized(Loaded& loaded, const std::string& qua
   return &loaded.quantized.emplace(quant, with_types(loaded.model, *types)).first->second;
 }
 
+/// The footprint, by the load mode that takes less where it is left open; `mode` receives it.
+Result<Footprint> PlanSizer::sized(Loaded& loaded, const Model& model, const Run& run, LoadMode& mode) {
+  auto& scratch = loaded.scratch[{run.context_tokens, run.sequences}];
+  auto bytes = footprint(model, loaded.architecture, run, residency_, scratch ? &*scratch : nullptr);
+  mode = residency_.load_mode;
+  if (!bytes) return bytes;
+  if (!scratch && bytes->compute.known) scratch = bytes->scratch;
+  // Mapped weights stay beside their repacked copies, read ones do not.
+  if (!choose_load_mode_ || bytes->repacked.size == Bytes(0)) return bytes;
+  Residency read = residency_;
+  read.load_mode = LoadMode::none;
+  auto without = footprint(model, loaded.architecture, run, read, scratch ? &*scratch : nullptr);
+  if (!without || without->high >= bytes->high) return bytes;
+  mode = LoadMode::none;
+  return without;
+}
+
 Result<PlanVariant> PlanSizer::variant(const std::string& name, const std::string& quant,
                                        const RoleRun& role_run, std::size_t most_roles) {
   const auto base = loaded(name);
@@ -61,12 +78,11 @@ Result<PlanVariant> PlanSizer::variant(const std::string& name, const std::strin
     // Serving more roles at once may exceed what the engine takes; fewer still work.
     if (!run && roles > 1) break;
     if (!run) return tl::unexpected(run.error());
-    auto& scratch = (*base)->scratch[{*request.context_tokens, *request.parallel}];
-    const auto bytes =
-        footprint(**model, (*base)->architecture, *run, residency_, scratch ? &*scratch : nullptr);
+    LoadMode mode = variant.load_mode;
+    const auto bytes = sized(**base, **model, *run, mode);
     if (!bytes) return tl::unexpected(bytes.error());
-    if (!scratch && bytes->compute.known) scratch = bytes->scratch;
     if (roles == 1) {
+      variant.load_mode = mode;
       variant.architecture = (*base)->architecture.id;
       variant.batch_tokens = run->batch_tokens;
       variant.ubatch_tokens = run->ubatch_tokens;

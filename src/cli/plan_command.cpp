@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "llmsize/app/local_host.hpp"
+#include "llmsize/app/plan_files.hpp"
 #include "llmsize/cli/commands.hpp"
 #include "llmsize/cli/setters.hpp"
 #include "llmsize/cli/values.hpp"
@@ -118,25 +119,26 @@ OptionGroup role_options(PlanOptions& o) {
 
 OptionGroup run_options(PlanOptions& o) {
   const auto parse_parallel = [](const std::string& text) { return parse_count(text, 1, highest_parallel); };
-  return {
-      "Run",
-      {{{"-c", "--ctx-size"},
-        "[ROLE=]N",
-        "context in tokens, of every role or of one (8192)",
-        set_per_role(o.context_tokens, o.context_of, parse_tokens)},
-       {{"-np", "--parallel"},
-        "[ROLE=]N",
-        "server slots, of every role or of one (4)",
-        set_per_role(o.parallel, o.parallel_of, parse_parallel)},
-       {{"-cram", "--cache-ram"},
-        "MIB",
-        "cap of each server's prompt cache in MiB (512; llama-server's own is 8192)",
-        set_cache_ram(o.prompt_cache)},
-       {{"-lm", "--load-mode"},
-        "MODE",
-        "mmap, none or mlock, of every server (mmap)",
-        set_choice<LoadMode>(
-            o.load_mode, {{"mmap", LoadMode::mmap}, {"none", LoadMode::none}, {"mlock", LoadMode::mlock}})}}};
+  return {"Run",
+          {{{"-c", "--ctx-size"},
+            "[ROLE=]N",
+            "context in tokens, of every role or of one (8192)",
+            set_per_role(o.context_tokens, o.context_of, parse_tokens)},
+           {{"-np", "--parallel"},
+            "[ROLE=]N",
+            "server slots, of every role or of one (4)",
+            set_per_role(o.parallel, o.parallel_of, parse_parallel)},
+           {{"-cram", "--cache-ram"},
+            "MIB",
+            "cap of each server's prompt cache in MiB (512; llama-server's own is 8192)",
+            set_cache_ram(o.prompt_cache)},
+           {{"-lm", "--load-mode"},
+            "MODE",
+            "mmap, none, mlock or auto: mmap, but none where it would hold repacked weights twice (auto)",
+            set_choice<std::optional<LoadMode>>(o.load_mode, {{"auto", std::nullopt},
+                                                              {"mmap", LoadMode::mmap},
+                                                              {"none", LoadMode::none},
+                                                              {"mlock", LoadMode::mlock}})}}};
 }
 
 OptionGroup speed_options(PlanOptions& o) {
@@ -183,31 +185,53 @@ Command plan_command(const app::Services& services) {
   struct Flags {
     PlanOptions options;
     std::string host_file;
+    std::string check;
+    bool diff = false;
+    std::vector<std::string> files;
   };
   auto flags = std::make_shared<Flags>();
   Command command;
   command.name = "plan";
   command.summary = "which models fill which roles on this hardware, within its memory";
-  command.examples = {{"llmsize plan", "for this host"},
-                      {"llmsize plan --ram 256", "for a machine with 256 GiB"},
-                      {"llmsize plan --host host.json --pin frontdoor=qwen2.5-7b-instruct:Q4_K_M --json",
-                       "for a saved probe, with one role decided"}};
+  command.examples = {
+      {"llmsize plan", "for this host"},
+      {"llmsize plan --ram 256", "for a machine with 256 GiB"},
+      {"llmsize plan --ram 128 --emit llama-swap --models-dir /srv/models",
+       "as configuration for a serving engine"},
+      {"llmsize plan --check plan.json", "does the saved plan still fit this machine, for CI"},
+      {"llmsize plan --host host.json --pin frontdoor=qwen2.5-7b-instruct:Q4_K_M --json",
+       "for a saved probe, with one role decided"}};
   command.groups = {machine_options(flags->options, flags->host_file),
                     role_options(flags->options),
                     run_options(flags->options),
                     speed_options(flags->options),
                     serving_options(flags->options),
                     {"Answer",
-                     {{{"--method"},
+                     {{{"--check"},
+                       "FILE",
+                       "size a saved plan again and say what no longer fits this machine (exit status 3)",
+                       set_text(flags->check)},
+                      {{"--diff"}, "", "compare two saved plans", set_true(flags->diff)},
+                      {{"--method"},
                        "exact|guide",
                        "guide: keep the guide's fixed 16 GiB for the system (exact)",
                        set_choice<bool>(flags->options.guide_method, {{"exact", false}, {"guide", true}})},
                       {{"--json"}, "", "one JSON document", set_true(flags->options.json)}}}};
+  command.positionals = {"A.json B.json", "the two saved plans of --diff",
+                         [flags](const std::string& word) -> Result<void> {
+                           flags->files.push_back(word);
+                           return {};
+                         }};
   command.run = [flags, &services]() -> Result<app::Outcome> {
-    if (flags->options.ram) return app::run_plan(services, {}, flags->options);
-    const auto host = app::host_for_budget(services, flags->host_file);
+    const auto& options = flags->options;
+    if (flags->diff ? flags->files.size() != 2 : !flags->files.empty())
+      return fail(ErrorCode::usage, "--diff compares two saved plans, and nothing else takes file names",
+                  "For example llmsize plan --diff before.json after.json.");
+    if (flags->diff) return app::compare_plans(services, flags->files[0], flags->files[1], options.json);
+    const auto host = options.ram ? Result<Host>(Host{}) : app::host_for_budget(services, flags->host_file);
     if (!host) return tl::unexpected(host.error());
-    return app::run_plan(services, *host, flags->options);
+    if (!flags->check.empty()) return app::check_plan(services, *host, options, flags->check);
+    return app::run_plan(services, *host, options);
   };
   return command;
 }

@@ -58,7 +58,7 @@ std::vector<EngineSetting> memory_settings(const PlanReport& report, const PlanV
       {"--cache-ram", std::to_string(residency.prompt_cache_cap.value() / bytes_per_mebibyte)},
       // Checkpoints of windows and states are not in the plan's bytes.
       {"--ctx-checkpoints", "0"},
-      {"--load-mode", load_mode_word(residency.load_mode)},
+      {"--load-mode", load_mode_word(variant.load_mode)},
       {residency.repack ? "--repack" : "--no-repack", ""},
       // The engine would shrink what is not set to fit the machine it finds.
       {"--fit", "off"},
@@ -95,7 +95,7 @@ Server server_of(const PlanReport& report, const PlanInstance& instance, const S
   server.quant = variant.quant;
   server.memory = instance.memory;
   server.load_seconds = variant.load_seconds;
-  server.locked = report.residency.load_mode == LoadMode::mlock;
+  server.locked = variant.load_mode == LoadMode::mlock;
   if (const auto file = report.files.find(instance.variant); file != report.files.end())
     server.file = file->second;
   server.settings = {model_source(server.file, server.quant, options, "--model", "--hf-repo")};

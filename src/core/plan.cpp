@@ -203,10 +203,15 @@ LadderStep ladder_step(const PlanRequest& request, const Plan& full, double shar
     const auto &before = full.roles[i], &after = reduced.roles[i];
     if (after.instance) step.served.push_back(after.role);
     if (before.instance && !after.instance) step.dropped.push_back(before.role);
-    if (!before.instance || !after.instance) continue;
+    // What a dropped role frees may make others better: that is no degradation.
+    const bool worse =
+        before.instance && after.instance &&
+        (after.quality < before.quality || (before.tier == PlanTier::hot && after.tier != PlanTier::hot));
+    if (!worse) continue;
     const std::string was = variant_name(request, full, *before.instance),
                       is = variant_name(request, reduced, *after.instance);
-    if (was != is) step.changed.push_back(before.role + ": " + was + " -> " + is);
+    const std::string demoted = before.tier == PlanTier::hot && after.tier != PlanTier::hot ? " WARM" : "";
+    step.changed.push_back(before.role + ": " + was + " -> " + is + demoted);
   }
   return step;
 }

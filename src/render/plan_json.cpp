@@ -32,7 +32,18 @@ Json tier_json(const PlanReport& report) {
       {"id", report.tier->rule.id}, {"name", report.tier->rule.name}, {"advice", report.tier->rule.advice}};
 }
 
-Json role_json(const PlanReport& report, const RolePlacement& role) {
+Json runner_up_json(const PlanReport& report, std::size_t role) {
+  if (role >= report.runner_ups.size() || !report.runner_ups[role]) return nullptr;
+  const RunnerUp& next = *report.runner_ups[role];
+  const PlanVariant& variant = report.request.variants[next.variant];
+  return {{"model", variant.model},
+          {"quant", variant.quant},
+          {"quality", next.quality},
+          {"lacked_bytes", next.lacked.value()}};
+}
+
+Json role_json(const PlanReport& report, std::size_t index) {
+  const RolePlacement& role = report.plan.roles[index];
   return {{"role", role.role},
           {"priority", role.priority},
           {"required", role.required},
@@ -40,7 +51,8 @@ Json role_json(const PlanReport& report, const RolePlacement& role) {
           {"instance", role.instance ? Json(report.plan.instances[*role.instance].id) : Json()},
           {"status", role_status_name(role.status)},
           {"quality", role.instance ? Json(role.quality) : Json()},
-          {"reason", role.reason}};
+          {"reason", role.reason},
+          {"runner_up", runner_up_json(report, index)}};
 }
 
 /// What sizing needs beside model, quant, context and slots, so that a saved plan can be sized again.
@@ -52,7 +64,7 @@ Json run_json(const PlanReport& report, const PlanVariant& variant) {
           {"ubatch_tokens", variant.ubatch_tokens},
           {"flash_attention", variant.flash_attention},
           {"prompt_cache_bytes", residency.prompt_cache_cap.value()},
-          {"load_mode", load_modes[static_cast<int>(residency.load_mode)]},
+          {"load_mode", load_modes[static_cast<int>(variant.load_mode)]},
           {"repack", residency.repack},
           {"isa", residency.isa},
           {"gpu_layers", variant.gpu_layers}};
@@ -141,7 +153,8 @@ std::string plan_json(const PlanReport& report) {
                    {"instances", Json::array()},
                    {"pools", Json::array()},
                    {"ladder", ladder_json(report.plan.ladder)}};
-  for (const auto& role : report.plan.roles) document["roles"].push_back(role_json(report, role));
+  for (std::size_t i = 0; i < report.plan.roles.size(); ++i)
+    document["roles"].push_back(role_json(report, i));
   for (const auto& instance : report.plan.instances)
     document["instances"].push_back(instance_json(report, instance));
   for (std::size_t i = 0; i < report.plan.pools.size(); ++i)
@@ -151,6 +164,8 @@ std::string plan_json(const PlanReport& report) {
   document["objective"] = {{"value", report.plan.objective.value},
                            {"bound", report.plan.objective.bound},
                            {"gap", report.plan.objective.gap()}};
+  document["dropped_in_order"] = dropped_roles(report.plan);
+  document["spare_uses"] = report.spare_uses;
   document["guide"] = report.guide_advice;
   document["notes"] = report.notes;
   return document.dump(2) + '\n';

@@ -63,6 +63,45 @@ std::string sum_lines(const PlanReport& report) {
   return out;
 }
 
+std::string why_lines(const PlanReport& report) {
+  std::string out;
+  for (std::size_t i = 0; i < report.runner_ups.size(); ++i) {
+    if (!report.plan.roles[i].instance) continue;
+    out += fmt::format("  {:<18} quality {:.3f}; ", report.plan.roles[i].role, report.plan.roles[i].quality);
+    if (const auto& next = report.runner_ups[i]) {
+      const PlanVariant& variant = report.request.variants[next->variant];
+      out += fmt::format("{} {} ({:.3f}) lacked {}\n", variant.model, variant.quant, next->quality,
+                         size_text(next->lacked));
+    } else {
+      out += "nothing better among its candidates\n";
+    }
+  }
+  const auto dropped = dropped_roles(report.plan);
+  if (!dropped.empty())
+    out += fmt::format("  given up, least important first: {}\n", fmt::join(dropped, ", "));
+  return out.empty() ? "" : "\nWhy\n" + out;
+}
+
+std::string speed_lines(const PlanReport& report) {
+  std::string out;
+  for (const auto& instance : report.plan.instances) {
+    const PlanVariant& variant = report.request.variants[instance.variant];
+    if (!variant.decode_tokens_per_second && !variant.load_seconds) continue;
+    out += fmt::format("  {:<18}", instance.id);
+    if (variant.decode_tokens_per_second)
+      out += fmt::format(" {:>6.1f} tokens/s", *variant.decode_tokens_per_second);
+    if (variant.load_seconds) out += fmt::format(" {:>6.0f} s to load", *variant.load_seconds);
+    out += "\n";
+  }
+  return out.empty() ? "" : "\nSpeed\n" + out;
+}
+
+std::string list_lines(const char* title, const std::vector<std::string>& lines, const char* mark) {
+  std::string out;
+  for (const auto& line : lines) out += std::string("  ") + mark + line + "\n";
+  return out.empty() ? "" : std::string("\n") + title + "\n" + out;
+}
+
 std::string ladder_lines(const PlanReport& report) {
   if (report.plan.ladder.empty()) return "";
   std::string out = "\nIf the budget shrinks\n";
@@ -70,7 +109,7 @@ std::string ladder_lines(const PlanReport& report) {
   for (const auto& step : report.plan.ladder) {
     out += fmt::format("  at {:.0f} % ({}): ", step.share * percent, size_text(step.budget));
     if (step.dropped.empty() && step.changed.empty()) {
-      out += "nothing changes\n";
+      out += "nothing gets worse\n";
       continue;
     }
     if (!step.dropped.empty()) out += fmt::format("drops {}", fmt::join(step.dropped, ", "));
@@ -88,13 +127,12 @@ std::string plan_text(const PlanReport& report) {
   page += sum_lines(report);
   page += fmt::format("  objective {:.4f}, proven bound {:.4f}, gap {:.4f}\n", report.plan.objective.value,
                       report.plan.objective.bound, report.plan.objective.gap());
+  page += why_lines(report);
+  page += speed_lines(report);
   page += ladder_lines(report);
-  if (!report.guide_advice.empty()) {
-    page += "\nThe guide's recommendation for this size\n";
-    for (const auto& line : report.guide_advice) page += "  " + line + "\n";
-  }
-  if (!report.notes.empty()) page += "\nNotes\n";
-  for (const auto& note : report.notes) page += "  - " + note + "\n";
+  page += list_lines("With the memory left over", report.spare_uses, "- ");
+  page += list_lines("The guide's recommendation for this size", report.guide_advice, "");
+  page += list_lines("Notes", report.notes, "- ");
   return page;
 }
 

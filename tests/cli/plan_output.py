@@ -246,6 +246,47 @@ class EmittedPlan(CommandLineCase):
         self.roles("[" * 100_000, status=1, says="no JSON")
         self.failure("plan", "--ram", "64", "--roles", "/nonexistent.json", status=1, says="nonexistent")
 
+    def test_a_saved_plan_is_checked_on_another_machine(self):
+        with tempfile.TemporaryDirectory() as folder:
+            saved = pathlib.Path(folder) / "plan.json"
+            saved.write_text(run("plan", "--ram", "128", "--json").stdout)
+            same = self.document("plan", "--check", str(saved), "--ram", "128")
+            self.assertTrue(same["fits"])
+            for instance in same["instances"]:
+                self.assertEqual(instance["memory_bytes"], instance["planned_bytes"])
+            smaller = self.document("plan", "--check", str(saved), "--ram", "64", status=3)
+            self.assertLess(smaller["pools"][0]["headroom_bytes"], 0)
+            self.assertTrue(smaller["lost_roles"])
+            self.assertNotIn("frontdoor", smaller["lost_roles"])
+            self.assertIn("no longer fits", run("plan", "--check", str(saved), "--ram", "64").stdout)
+
+    def test_two_saved_plans_are_compared(self):
+        with tempfile.TemporaryDirectory() as folder:
+            paths = []
+            for ram in ("64", "128"):
+                paths.append(f"{folder}/{ram}.json")
+                pathlib.Path(paths[-1]).write_text(run("plan", "--ram", ram, "--json").stdout)
+            self.assertTrue(self.document("plan", "--diff", paths[0], paths[0])["same"])
+            difference = self.document("plan", "--diff", *paths)
+            self.assertIn("worker_vision", [change["role"] for change in difference["roles"]])
+            self.failure("plan", "--diff", paths[0], status=2, says="--diff")
+            self.failure("plan", paths[0], status=2, says="--diff")
+
+    def test_hostile_plan_files_are_clear_errors(self):
+        good = json.loads(run("plan", "--ram", "16", "--json").stdout)
+        broken = [("", "no llmsize.plan/1"), ("{}", "no llmsize.plan/1"), ('{"schema": "llmsize.plan/1"}', "/host")]
+        for key, value, says in (("memory_bytes", -1, "/instances/0/memory_bytes"), ("memory_bytes", 2**64, "memory_bytes"),
+                                 ("context_tokens", 1e300, "context_tokens"), ("tier", "LUKEWARM", "tier"), ("run", [], "run"),
+                                 ("roles", {"a": 1}, "roles"), ("model", "gpt-9", "gpt-9"), ("quant", "Q99", "Q99")):
+            changed = json.loads(json.dumps(good))
+            changed["instances"][0][key] = value
+            broken.append((json.dumps(changed), says))
+        with tempfile.TemporaryDirectory() as folder:
+            for number, (text, says) in enumerate(broken):
+                path = pathlib.Path(folder) / f"{number}.json"
+                path.write_text(text)
+                self.failure("plan", "--check", str(path), "--ram", "64", status=1, says=says)
+
     def test_filters_say_what_they_left_out(self):
         plan = self.document("plan", "--ram", "64", "--min-quality", "0.99", status=3)
         self.assertIn("quality", plan["roles"][0]["reason"])

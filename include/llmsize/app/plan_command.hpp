@@ -31,10 +31,11 @@ struct PlanOptions {
   std::optional<std::int64_t> context_tokens;       ///< -c N: of every other role.
   std::optional<std::int64_t> parallel;             ///< -np N: of every other role.
   PlanPolicy policy = PlanPolicy::balanced;
-  std::optional<Bytes> os_reserve;             ///< --os-reserve
-  std::optional<double> safety_percent;        ///< --margin
-  Bytes prompt_cache = mebibytes(512);         ///< --cache-ram of every server.
-  LoadMode load_mode = LoadMode::mmap;         ///< --load-mode
+  std::optional<Bytes> os_reserve;       ///< --os-reserve
+  std::optional<double> safety_percent;  ///< --margin
+  Bytes prompt_cache = mebibytes(512);   ///< --cache-ram of every server.
+  /// --load-mode; absent: mmap, or none where mapping would hold repacked weights twice.
+  std::optional<LoadMode> load_mode;
   bool guide_method = false;                   ///< --method guide: the guide's fixed reserve.
   std::optional<BytesPerSecond> storage_rate;  ///< --storage-rate: what the models are read with.
   std::optional<BytesPerSecond> bandwidth;     ///< --bandwidth of system memory.

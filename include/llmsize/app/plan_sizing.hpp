@@ -27,8 +27,9 @@ struct RoleRun {
 /// and file type once.
 class PlanSizer {
  public:
-  PlanSizer(const Services& services, Residency residency)
-      : services_(services), residency_(std::move(residency)) {}
+  /// `choose_load_mode`: none instead of the residency's mode where that takes less.
+  PlanSizer(const Services& services, Residency residency, bool choose_load_mode)
+      : services_(services), residency_(std::move(residency)), choose_load_mode_(choose_load_mode) {}
 
   /// A variant for pool 0 serving up to `most_roles` roles at once: an instance for k roles runs with k times
   /// the context and slots. Errors: what sizing fails with.
@@ -55,10 +56,12 @@ class PlanSizer {
     std::map<std::pair<std::int64_t, std::int64_t>, std::optional<Scratch>> scratch;
   };
   Result<Loaded*> loaded(const std::string& model);
+  Result<Footprint> sized(Loaded& loaded, const Model& model, const Run& run, LoadMode& mode);
   Result<const Model*> quantized(Loaded& loaded, const std::string& quant);
 
   const Services& services_;
   Residency residency_;
+  bool choose_load_mode_;
   std::map<std::string, Loaded> models_;
   std::map<std::string, FileType> file_types_;
 };

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "llmsize/core/fact.hpp"
+#include "llmsize/core/footprint.hpp"
 #include "llmsize/core/guide.hpp"
 #include "llmsize/core/result.hpp"
 #include "llmsize/core/run.hpp"
@@ -52,6 +53,7 @@ struct PlanVariant {
   std::int64_t ubatch_tokens = 512;
   bool flash_attention = true;
   std::int64_t gpu_layers = 0;
+  LoadMode load_mode = LoadMode::mmap;
   std::vector<EngineSetting> placement = {};  ///< Further options that say which device holds what.
   Bytes weights;
   Bytes kv_per_role;  ///< KV cache and state that each role served adds.

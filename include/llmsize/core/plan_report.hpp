@@ -8,6 +8,7 @@
 #include "llmsize/core/footprint.hpp"
 #include "llmsize/core/guide.hpp"
 #include "llmsize/core/plan.hpp"
+#include "llmsize/core/plan_explain.hpp"
 #include "llmsize/core/serving.hpp"
 #include "llmsize/core/tier.hpp"
 
@@ -28,6 +29,8 @@ struct PlanReport {
   int numa_nodes = 1;          ///< Of the machine.
   std::map<std::size_t, ModelFile> files;  ///< By variant, of those that are used.
   Deployment deployment;
+  std::vector<std::optional<RunnerUp>> runner_ups;  ///< Per role of the request.
+  std::vector<std::string> spare_uses;              ///< What the memory left over is good for.
   std::vector<std::string> guide_advice;  ///< What the guide recommends for this size, one line each.
   std::string next_step;                  ///< The flag to change next, as a clause.
   std::vector<std::string> notes;

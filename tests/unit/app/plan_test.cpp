@@ -91,6 +91,8 @@ TEST_CASE("Instances cost what estimate says for their command lines") {
     options.sizing.run.parallel = instance["parallel"];
     options.sizing.run.kv_unified = true;
     options.sizing.residency.prompt_cache_cap = mebibytes(512);
+    options.sizing.residency.load_mode =
+        instance["run"]["load_mode"] == "none" ? LoadMode::none : LoadMode::mmap;
     options.ram = gibibytes(256);
     options.json = true;
     const auto outcome = app::estimate(world.services, {}, options);

@@ -1,0 +1,20 @@
+#pragma once
+#include <string>
+
+#include "llmsize/app/outcome.hpp"
+#include "llmsize/app/plan_command.hpp"
+#include "llmsize/app/services.hpp"
+#include "llmsize/core/host.hpp"
+
+namespace llmsize::app {
+
+/// Sizes the instances of the plan saved in `file` again and judges them against `host` (or --ram). Exit
+/// status 3 where something no longer fits.
+Result<Outcome> check_plan(const Services& services, const Host& host, const PlanOptions& options,
+                           const std::string& file);
+
+/// What changed between two saved plans: budgets, and model, quant, context and tier of each role.
+Result<Outcome> compare_plans(const Services& services, const std::string& before, const std::string& after,
+                              bool json);
+
+}  // namespace llmsize::app

@@ -1,0 +1,132 @@
+#include "llmsize/core/plan_explain.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "llmsize/core/text.hpp"
+
+namespace llmsize {
+namespace {
+
+/// Below this two qualities are the same choice for a reader.
+constexpr double same_quality = 1e-9;
+
+Bytes memory_for(const PlanVariant& variant, std::size_t roles) {
+  return roles >= 1 && roles <= variant.memory_by_roles.size() ? variant.memory_by_roles[roles - 1]
+                                                               : Bytes(Bytes::highest);
+}
+
+/// What a pool's instances need if `left` serves without `role` and `candidate` serves it instead.
+Bytes need_with(const PlanRequest& request, const Plan& plan, std::size_t left, std::size_t candidate,
+                PlanTier tier) {
+  const PlanVariant& chosen = request.variants[candidate];
+  Bytes hot, peak;
+  const auto add = [&](PlanTier as, Bytes memory) {
+    if (as == PlanTier::hot)
+      hot += memory;
+    else
+      peak = std::max(peak, memory);
+  };
+  for (std::size_t i = 0; i < plan.instances.size(); ++i) {
+    const PlanInstance& instance = plan.instances[i];
+    const PlanVariant& variant = request.variants[instance.variant];
+    if (variant.pool != chosen.pool) continue;
+    if (i != left)
+      add(instance.tier, instance.memory);
+    else if (instance.roles.size() > 1)
+      add(instance.tier,
+          instance.tier == PlanTier::hot ? memory_for(variant, instance.roles.size() - 1) : instance.memory);
+  }
+  add(tier, memory_for(chosen, 1));
+  return hot + peak;
+}
+
+std::optional<RunnerUp> runner_up(const PlanRequest& request, const Plan& plan, std::size_t role) {
+  const RolePlacement& placement = plan.roles[role];
+  if (!placement.instance) return std::nullopt;
+  std::optional<RunnerUp> nearest;
+  for (const PlanOption& option : request.roles[role].options) {
+    if (option.quality <= placement.quality + same_quality) continue;
+    const PlanVariant& variant = request.variants[option.variant];
+    const Bytes need = need_with(request, plan, *placement.instance, option.variant, placement.tier);
+    const Bytes lacked = need - request.pools[variant.pool].budget();
+    if (lacked <= Bytes(0) || need.is_saturated()) continue;
+    const bool better = !nearest || lacked < nearest->lacked ||
+                        (lacked == nearest->lacked && option.quality > nearest->quality);
+    if (better) nearest = RunnerUp{option.variant, option.quality, lacked};
+  }
+  return nearest;
+}
+
+const PlanInstance* instance_of(const Plan& plan, const std::string& role) {
+  for (const auto& placement : plan.roles)
+    if (placement.role == role && placement.instance) return &plan.instances[*placement.instance];
+  return nullptr;
+}
+
+std::string difference(const GuideRecommendation& guide, const PlanRequest& request,
+                       const PlanInstance* instance) {
+  if (instance == nullptr) return "not placed here";
+  const PlanVariant& variant = request.variants[instance->variant];
+  const std::string here =
+      fmt::format("{} {}, {}", variant.model, variant.quant, size_text(instance->memory));
+  const auto model = std::find(guide.models.begin(), guide.models.end(), variant.model);
+  if (model == guide.models.end()) return "here another model: " + here;
+  const auto at = static_cast<std::size_t>(model - guide.models.begin());
+  const bool same = at < guide.quants.size() && guide.quants[at] == variant.quant;
+  return (same ? "here the same: " : "here at another quant: ") + here;
+}
+
+}  // namespace
+
+std::vector<std::optional<RunnerUp>> runner_ups(const PlanRequest& request, const Plan& plan) {
+  std::vector<std::optional<RunnerUp>> list;
+  for (std::size_t role = 0; role < plan.roles.size(); ++role) list.push_back(runner_up(request, plan, role));
+  return list;
+}
+
+std::vector<std::string> spare_uses(const PlanRequest& request, const Plan& plan) {
+  std::vector<std::string> uses;
+  for (const auto& instance : plan.instances) {
+    const PlanVariant& variant = request.variants[instance.variant];
+    const Bytes spare = plan.pools[variant.pool].headroom;
+    const Bytes one = memory_for(variant, 1);
+    const bool workers =
+        std::find(instance.roles.begin(), instance.roles.end(), "workers") != instance.roles.end();
+    if (workers && one > Bytes(0) && spare >= one)
+      uses.push_back(fmt::format("{} more instances of the workers' model, {} each",
+                                 spare.value() / one.value(), size_text(one)));
+    if (instance.tier == PlanTier::hot && variant.kv_per_role > Bytes(0) && spare > variant.kv_per_role)
+      uses.push_back(
+          fmt::format("{} tokens more context for {}, {} per {} tokens",
+                      grouped(spare.value() / variant.kv_per_role.value() * variant.context_tokens),
+                      instance.id, size_text(variant.kv_per_role), grouped(variant.context_tokens)));
+    if (instance.tier != PlanTier::hot)
+      uses.push_back(fmt::format("{} more would keep {} loaded instead of WARM",
+                                 size_text(std::max(Bytes(0), instance.memory - spare)), instance.id));
+  }
+  return uses;
+}
+
+std::vector<std::string> dropped_roles(const Plan& plan) {
+  std::vector<std::string> roles;
+  for (auto role = plan.roles.rbegin(); role != plan.roles.rend(); ++role)
+    if (!role->instance && role->status != RoleStatus::cloud) roles.push_back(role->role);
+  return roles;
+}
+
+std::vector<std::string> compare_with_guide(const PlanRequest& request, const Plan& plan,
+                                            const std::vector<GuideRecommendation>& recommendations) {
+  std::vector<std::string> lines;
+  for (const auto& guide : recommendations) {
+    const PlanInstance* instance = guide.role == "All roles"
+                                       ? (plan.instances.empty() ? nullptr : plan.instances.data())
+                                       : instance_of(plan, guide.role);
+    lines.push_back(
+        fmt::format("{:<18} {}; {}", guide.role, guide.printed, difference(guide, request, instance)));
+  }
+  return lines;
+}
+
+}  // namespace llmsize
