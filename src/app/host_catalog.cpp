@@ -28,10 +28,17 @@ void add_memory_bandwidth(const Services& services, Host& host) {
   const std::string name = plain_cpu_name(*host.cpu.model.value);
   const auto entry = entry_of(services, "cpu", name);
   if (!entry) return;
+  const int packages = host.cpu.packages.value_or(1);
+  constexpr double giga = 1e9;
+  if (const auto stated = number_in(*entry, "bandwidth_gb_per_second")) {
+    host.memory.bandwidth = derived(
+        BytesPerSecond(packages * *stated * giga),
+        fmt::format("data/cpus.json, {}: {} x {} GB/s, which is all it can use", name, packages, *stated));
+    return;
+  }
   const auto channels = number_in(*entry, "memory_channels");
   const auto transfers = number_in(*entry, "mega_transfers_per_second");
   if (!channels || !transfers) return;
-  const int packages = host.cpu.packages.value_or(1);
   host.memory.bandwidth = derived(
       BytesPerSecond(packages * *channels * *transfers * mega * bytes_per_transfer),
       fmt::format("data/cpus.json, {}: {} x {} channels x {} MT/s x 8 bytes, with every channel filled", name,
