@@ -159,8 +159,11 @@ Cpuinfo parse_cpuinfo(std::string_view text) {
 
 std::vector<std::string> inference_flags(std::string_view flags) {
   std::vector<std::string> chosen;
-  for (const auto flag : fields_of(flags))
-    if (wanted(flag)) chosen.emplace_back(flag);
+  const auto fields = fields_of(flags);
+  // On x86 "sme" is memory encryption and "smep" a protection; on ARM they begin with the matrix extension.
+  const bool is_x86 = std::find(fields.begin(), fields.end(), "fpu") != fields.end();
+  for (const auto flag : fields)
+    if (wanted(flag) && !(is_x86 && flag.starts_with("sme"))) chosen.emplace_back(flag);
   std::sort(chosen.begin(), chosen.end());
   chosen.erase(std::unique(chosen.begin(), chosen.end()), chosen.end());
   return chosen;

@@ -160,3 +160,9 @@ TEST_CASE("damaged cpuinfo is survived") {
   CHECK(parse_cpuinfo(std::string("processor\0: 1\n: \n:\n", 19)).processors.size() == 1);
   CHECK(parse_cpuinfo("processor : 99999999999\nprocessor : -4\n").processors.empty());
 }
+
+TEST_CASE("x86's memory encryption is no matrix extension") {
+  // An EPYC's line; "sme" means Scalable Matrix Extension on ARM only.
+  CHECK(inference_flags("fpu sme sev avx2 smep") == std::vector<std::string>{"avx2"});
+  CHECK(inference_flags("fp asimd sme smei16i64") == std::vector<std::string>{"asimd", "sme", "smei16i64"});
+}
