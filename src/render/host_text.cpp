@@ -1,4 +1,7 @@
 #include <algorithm>
+#include <iterator>
+#include <map>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -73,38 +76,58 @@ class Rows {
   std::vector<Row> rows_;
 };
 
-void add_memory(const Host& host, Rows& rows) {
-  rows.begin("Memory");
-  rows.fact("total", host.memory.total, "--ram");
-  rows.fact("available now", host.memory.available, "--available");
-  rows.known("control group limit", host.limits.memory_max);
-  rows.known("control group throttles at", host.limits.memory_high);
-  rows.known("left under that limit", host.limits.memory_available);
-  rows.known("theoretical bandwidth", host.memory.bandwidth);
-  rows.known("lockable (--mlock)", host.limits.memlock);
-  rows.known("ZFS cache that can shrink", host.memory.arc_reclaimable);
-  if (host.memory.swap_total.value_or(Bytes()) > Bytes())
-    rows.fact("swap (never counted)", host.memory.swap_total);
-  for (const auto& dimm : host.dimms)
-    rows.add(dimm.locator.empty() ? "module" : dimm.locator,
-             fmt::format("{}, {} MT/s", size_text(dimm.size), dimm.mega_transfers_per_second), "SMBIOS");
+/// "4 x 16.00 GiB at 3200 MT/s" for each kind of module.
+std::string modules_text(const std::vector<Dimm>& dimms) {
+  std::map<std::string, int> counts;
+  for (const auto& dimm : dimms)
+    ++counts[dimm.mega_transfers_per_second > 0
+                 ? fmt::format("{} at {} MT/s", size_text(dimm.size), dimm.mega_transfers_per_second)
+                 : size_text(dimm.size)];
+  std::vector<std::string> kinds;
+  for (const auto& [kind, count] : counts) kinds.push_back(fmt::format("{} x {}", count, kind));
+  return joined(kinds, ", ");
 }
 
-void add_processor(const Host& host, Rows& rows) {
+void add_memory(const Host& host, Rows& rows) {
+  const auto& memory = host.memory;
+  rows.begin("Memory");
+  rows.fact("total", memory.total, "--ram");
+  rows.fact("available now", memory.available, "--available");
+  rows.known("control group limit", host.limits.memory_max);
+  rows.known("control group throttles at", host.limits.memory_high);
+  rows.known("left under these limits", host.limits.memory_available);
+  rows.known("measured bandwidth", memory.measured_bandwidth);
+  // Worth a line when unknown, since decoding speed hangs on it.
+  rows.fact("theoretical bandwidth", memory.bandwidth, "--bandwidth");
+  if (!host.dimms.empty()) rows.add("modules", modules_text(host.dimms), "SMBIOS");
+  if (host.limits.memlock.known())
+    rows.fact("lockable (--mlock)", host.limits.memlock);
+  else
+    rows.add("lockable (--mlock)",
+             host.limits.memlock.source.ends_with("unlimited") ? "all of it" : "unknown",
+             host.limits.memlock.source);
+  rows.known("ZFS cache that can shrink", memory.arc_reclaimable);
+  for (const auto& pool : memory.huge_pages)
+    rows.add("set aside as huge pages", fmt::format("{} x {}, {} free (llama.cpp does not use them)",
+                                                    pool.pages, size_text(pool.page), pool.free_pages));
+  if (memory.swap_total.value_or(Bytes()) > Bytes()) rows.fact("swap (never counted)", memory.swap_total);
+  rows.known("transparent huge pages", memory.transparent_huge_pages);
+  if (memory.overcommit.value_or(0) != 0) rows.fact("vm.overcommit_memory", memory.overcommit);
+}
+
+/// "2 x 48.00 KiB data, 2 x 32.00 KiB instruction" for the caches of one level.
+std::string caches_text(const std::vector<CpuCache>& caches, int level) {
+  std::vector<std::string> parts;
+  for (const auto& cache : caches)
+    if (cache.level == level)
+      parts.push_back(fmt::format("{} x {}{}", cache.instances,
+                                  cache.size.known() ? size_text(*cache.size.value) : "unknown size",
+                                  cache.type == "unified" ? "" : " " + cache.type));
+  return joined(parts, ", ");
+}
+
+void add_instruction_sets(const Host& host, Rows& rows) {
   const auto& cpu = host.cpu;
-  rows.begin("Processor");
-  rows.fact("model", cpu.model, "--cpu-model");
-  rows.fact("physical cores", cpu.physical_cores, "--cores");
-  rows.fact("logical CPUs online", cpu.logical_online, "--cpus");
-  rows.known("packages", cpu.packages);
-  if (cpu.kinds.size() > 1)
-    for (const auto& kind : cpu.kinds)
-      rows.add("kind",
-               fmt::format(
-                   "{} {} cores{}", kind.cores, kind.name,
-                   kind.max_megahertz.known() ? fmt::format(", {:.0f} MHz", *kind.max_megahertz.value) : ""),
-               kind.max_megahertz.source);
-  rows.known("quota in cores", host.limits.cpu_quota_cores);
   const auto flags = cpu.avx512_flags();
   if (host.platform.machine.value_or("x86_64") == "x86_64")
     rows.add("AVX-512",
@@ -112,71 +135,109 @@ void add_processor(const Host& host, Rows& rows) {
              : flags.empty()  ? "no"
                               : fmt::format("yes: {}", joined(flags, " ")),
              cpu.isa.source);
-  if (cpu.isa.known()) {
-    std::vector<std::string> others;
-    std::copy_if(cpu.isa.value->begin(), cpu.isa.value->end(), std::back_inserter(others),
-                 [](const std::string& flag) { return !flag.starts_with("avx512"); });
-    rows.add("other instruction sets", others.empty() ? "none that matter" : joined(others, " "),
-             cpu.isa.source);
-  }
-  for (const auto& cache : cpu.caches)
-    rows.add(fmt::format("L{} {} cache", cache.level, cache.type),
-             fmt::format("{} x {}", cache.instances,
-                         cache.size.known() ? size_text(*cache.size.value) : "unknown size"),
-             cache.size.source);
+  if (!cpu.isa.known()) return;
+  std::vector<std::string> others;
+  std::copy_if(cpu.isa.value->begin(), cpu.isa.value->end(), std::back_inserter(others),
+               [](const std::string& flag) { return !flag.starts_with("avx512"); });
+  rows.add("instruction sets", others.empty() ? "none that matter" : joined(others, " "), cpu.isa.source);
+}
+
+void add_processor(const Host& host, Rows& rows) {
+  const auto& cpu = host.cpu;
+  rows.begin("Processor");
+  rows.fact("model", cpu.model, "--cpu-model");
+  rows.fact("physical cores", cpu.physical_cores, "--cores");
+  if (cpu.kinds.size() > 1)
+    for (const auto& kind : cpu.kinds)
+      rows.add("  of these",
+               fmt::format(
+                   "{} x {}{}", kind.cores, kind.name,
+                   kind.max_megahertz.known() ? fmt::format(", {:.0f} MHz", *kind.max_megahertz.value) : ""),
+               kind.max_megahertz.source);
+  rows.fact("logical CPUs online", cpu.logical_online, "--cpus");
+  rows.known("packages", cpu.packages);
+  rows.known("quota in cores", host.limits.cpu_quota_cores);
+  rows.fact("threads to decode with", host.effective.threads, "--cores");
+  if (host.effective.prompt_threads.value != host.effective.threads.value)
+    rows.fact("threads for prompts", host.effective.prompt_threads);
+  add_instruction_sets(host, rows);
+  std::set<int> levels;
+  for (const auto& cache : cpu.caches) levels.insert(cache.level);
+  for (const int level : levels)
+    rows.add(fmt::format("L{} cache", level), caches_text(cpu.caches, level), cpu.caches.front().size.source);
 }
 
 void add_nodes(const Host& host, Rows& rows) {
-  rows.begin("NUMA");
-  rows.add("nodes", std::to_string(host.numa.size()));
   if (host.numa.size() < 2) return;
+  rows.begin("NUMA");
   for (const auto& node : host.numa)
     rows.add(
         fmt::format("node {}", node.id),
-        fmt::format("{}{}, CPUs {}{}", node.total.known() ? size_text(*node.total.value) : "unknown size",
-                    node.free.known() ? fmt::format(" ({} free)", size_text(*node.free.value)) : "",
-                    ranges(node.cpus), node.kind == "dram" ? "" : ", " + node.kind),
+        fmt::format(
+            "{}{}, CPUs {}{}{}", node.total.known() ? size_text(*node.total.value) : "unknown size",
+            node.available.known() ? fmt::format(" ({} available)", size_text(*node.available.value)) : "",
+            ranges(node.cpus), node.kind == "dram" ? "" : ", " + node.kind,
+            node.side_cache.known() ? fmt::format(", behind a cache of {}", size_text(*node.side_cache.value))
+                                    : ""),
         node.total.source);
+  const auto& budgets = host.numa_budgets;
+  if (!budgets.bind.known()) return;
+  rows.add("a model bound to one node",
+           fmt::format("up to {}, on node {}", size_text(*budgets.bind.value), budgets.bind_node),
+           budgets.bind.source);
+  rows.fact("interleaved over the nodes", budgets.interleave);
+  rows.fact("a copy on each node", budgets.replicate);
+}
+
+std::string gpu_text(const GpuFacts& gpu) {
+  std::string text = gpu.unified                ? "shares the system's memory: not added to RAM"
+                     : gpu.memory_total.known() ? size_text(*gpu.memory_total.value)
+                                                : "unknown memory (--gpu supplies it)";
+  if (gpu.memory_free.known()) text += fmt::format(", {} free", size_text(*gpu.memory_free.value));
+  if (gpu.bandwidth.known()) text += ", " + show(*gpu.bandwidth.value);
+  if (gpu.fp16_tflops.known()) text += fmt::format(", {:.4g} TFLOPS FP16", *gpu.fp16_tflops.value);
+  if (gpu.backend.known()) text += ", " + *gpu.backend.value;
+  return text;
 }
 
 void add_devices(const Host& host, Rows& rows) {
   rows.begin("GPUs");
-  if (host.gpus.empty()) rows.add("GPUs", "none found (--gpu describes one)");
-  for (const auto& gpu : host.gpus)
-    rows.add(gpu.name,
-             fmt::format(
-                 "{}{}{}", gpu.memory_total.known() ? size_text(*gpu.memory_total.value) : "unknown memory",
-                 gpu.memory_free.known() ? fmt::format(" ({} free)", size_text(*gpu.memory_free.value)) : "",
-                 gpu.unified ? ", shared with the system: not added to RAM" : ""),
-             gpu.memory_total.source);
+  if (host.gpus.empty()) rows.add("none found", "--gpu describes one");
+  for (const auto& gpu : host.gpus) rows.add(gpu.name, gpu_text(gpu), gpu.memory_total.source);
   rows.begin("Storage");
   for (const auto& storage : host.storage) {
     rows.add("folder", storage.path);
-    rows.fact("kind", storage.kind, "--storage");
-    rows.fact("device", storage.device);
-    rows.fact("file system", storage.filesystem);
-    rows.fact("free", storage.free, "--storage-free");
-    rows.known("read rate", storage.read_rate);
+    rows.fact("  kind", storage.kind, "--storage");
+    rows.add("  device",
+             fmt::format("{} ({})", storage.device.value_or("unknown"),
+                         storage.filesystem.value_or("unknown file system")),
+             storage.device.source);
+    rows.fact("  free", storage.free, "--storage-free");
+    rows.known("  read rate", storage.read_rate);
   }
+}
+
+void add_platform(const Host& host, Rows& rows) {
+  const auto& platform = host.platform;
   rows.begin("Platform");
-  rows.fact("system", host.platform.os);
-  rows.fact("kernel", host.platform.kernel);
-  rows.fact("architecture", host.platform.machine);
-  rows.add("virtual machine",
-           host.platform.virtualization.known() ? *host.platform.virtualization.value : "no sign of one",
-           host.platform.virtualization.source);
-  rows.add("container", host.platform.container.known() ? *host.platform.container.value : "no sign of one",
-           host.platform.container.source);
+  rows.fact("system", platform.os);
+  rows.add("kernel",
+           fmt::format("{} on {}", platform.kernel.value_or("unknown"),
+                       platform.machine.value_or("an unknown architecture")),
+           platform.kernel.source);
+  rows.add("virtual machine", platform.virtualization.value_or("no sign of one"),
+           platform.virtualization.source);
+  rows.add("container", platform.container.value_or("no sign of one"), platform.container.source);
 }
 
 void add_benchmarks(const Host& host, Rows& rows) {
   rows.begin("Measured");
   for (const auto& result : host.benchmarks) {
-    const double giga = 1e9;
-    const char* unit = result.unit == "bytes_per_second" ? "GB/s" : "Gop/s";
-    rows.add(result.name,
-             fmt::format("{:.1f} {} ({}, {} pinned, spread {:.0f} %, {})", result.median / giga, unit,
-                         result.detail, result.threads, result.spread * 100, result.confidence));
+    constexpr double giga = 1e9, percent = 100;
+    const char* unit = result.unit == "bytes_per_second" ? "GB/s" : "G operations/s";
+    rows.add(result.name, fmt::format("{:.1f} {}: {}, {} thread{}, spread {:.0f} %, {}", result.median / giga,
+                                      unit, result.detail, result.threads, result.threads == 1 ? "" : "s",
+                                      result.spread * percent, result.confidence));
   }
 }
 
@@ -186,6 +247,7 @@ Rows rows_of(const Host& host) {
   add_processor(host, rows);
   add_nodes(host, rows);
   add_devices(host, rows);
+  add_platform(host, rows);
   add_benchmarks(host, rows);
   return rows;
 }
@@ -228,7 +290,9 @@ std::string host_text(const Host& host, const std::optional<Tier>& tier, bool ex
     if (explain && !row.source.empty()) page += fmt::format("  {:<{}}    [{}]\n", "", width, row.source);
   }
   if (!explain)
-    page += "\n--explain shows where each fact comes from; a flag named after a fact overrides it.\n";
+    page +=
+        "\n--explain shows where each fact comes from; a flag named after a fact overrides it,\n"
+        "and --fact NAME=VALUE any fact by its name in --json.\n";
   return page;
 }
 
