@@ -123,7 +123,12 @@ Result<Host> probe_host(const Services& services, const ProbeOptions& options) {
   probe::apply_overrides(host, options.overrides);
   add_catalog_facts(services, host);
   if (options.root.empty()) apply_host_profile(services, host);
-  return host;
+  if (options.facts.empty()) return host;
+  auto stated = render::with_stated_facts(host, options.facts);
+  if (!stated) return stated;
+  // What follows from a stated fact is derived anew, and what is stated itself stands.
+  probe::derive_effective(*stated);
+  return render::with_stated_facts(*stated, options.facts);
 }
 
 Result<Outcome> run_probe(const Services& services, const ProbeOptions& options,

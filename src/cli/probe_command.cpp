@@ -97,20 +97,26 @@ OptionGroup memory_overrides(probe::HostOverrides& o) {
        {{"--numa"}, "N", "number of NUMA nodes of equal size", set_count(o.numa_nodes, 1, highest_count)}}};
 }
 
-OptionGroup other_overrides(probe::HostOverrides& o) {
-  return {
-      "Correct the rest",
-      {{{"--cores"}, "N", "physical cores", set_count(o.cores, 1, highest_count)},
-       {{"--cpus"}, "N", "logical CPUs", set_count(o.logical_cpus, 1, highest_count)},
-       {{"--packages"}, "N", "processor packages", set_count(o.packages, 1, highest_count)},
-       {{"--cpu-quota"}, "CORES", "processor time allowed, in cores", set_rate(o.cpu_quota)},
-       {{"--cpu-model"}, "NAME", "processor model", set_text(o.cpu_model)},
-       {{"--isa"}, "A,B", "instruction sets by the kernel's names, as avx2,avx512f", set_list(o.isa)},
-       {{"--llc"}, "SIZE", "last-level cache, all instances", set_size(o.last_level_cache)},
-       {{"--gpu"}, "LIST", "GPUs by memory or name: 24GiB,24GiB; none for none", set_gpus(o)},
-       {{"--storage"}, "KIND", "nvme, ssd, hdd, network …", set_text(o.storage_kind)},
-       {{"--storage-free"}, "SIZE", "free space for models", set_size(o.storage_free)},
-       {{"--storage-speed"}, "GB/S", "read rate in 10^9 bytes per second", set_rate(o.storage_gigabytes)}}};
+OptionGroup other_overrides(probe::HostOverrides& o, std::vector<std::string>& facts) {
+  return {"Correct the rest",
+          {{{"--cores"}, "N", "physical cores", set_count(o.cores, 1, highest_count)},
+           {{"--cpus"}, "N", "logical CPUs", set_count(o.logical_cpus, 1, highest_count)},
+           {{"--packages"}, "N", "processor packages", set_count(o.packages, 1, highest_count)},
+           {{"--cpu-quota"}, "CORES", "processor time allowed, in cores", set_rate(o.cpu_quota)},
+           {{"--cpu-model"}, "NAME", "processor model", set_text(o.cpu_model)},
+           {{"--isa"}, "A,B", "instruction sets by the kernel's names, as avx2,avx512f", set_list(o.isa)},
+           {{"--llc"}, "SIZE", "last-level cache, all instances", set_size(o.last_level_cache)},
+           {{"--gpu"}, "LIST", "GPUs by memory or name: 24GiB,24GiB; none for none", set_gpus(o)},
+           {{"--storage"}, "KIND", "nvme, ssd, hdd, network …", set_text(o.storage_kind)},
+           {{"--storage-free"}, "SIZE", "free space for models", set_size(o.storage_free)},
+           {{"--storage-speed"}, "GB/S", "read rate in 10^9 bytes per second", set_rate(o.storage_gigabytes)},
+           {{"--fact"},
+            "NAME=VALUE",
+            "any fact by its name in --json, as limits.memory_max_bytes=1024; can be given again",
+            [&facts](const std::string& text) -> Result<void> {
+              facts.push_back(text);
+              return {};
+            }}}};
 }
 
 }  // namespace
@@ -141,7 +147,7 @@ Command probe_command(const app::Services& services) {
          "replay a recorded tree; nothing of this machine is consulted",
          set_text(options->root)}}},
       memory_overrides(options->overrides),
-      other_overrides(options->overrides),
+      other_overrides(options->overrides, options->facts),
       {"Measure",
        {{{"--bench"}, "LIST", "memory,compute,storage: time them", set_benchmarks(options->benchmarks)},
         {{"--bench-file"},

@@ -17,6 +17,7 @@ struct ProbeOptions {
   std::string root;          ///< --root: a recorded tree instead of this machine.
   std::string model_folder;  ///< --model-dir: whose storage is looked at.
   probe::HostOverrides overrides;
+  std::vector<std::string> facts;  ///< --fact NAME=VALUE, any fact by its name in the JSON.
   probe::BenchmarkRequest benchmarks;
   bool save = false;               ///< --save: keep the measurements for estimate and plan.
   std::string dump;                ///< --dump: where to write a replayable archive of what was read.

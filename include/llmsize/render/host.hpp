@@ -2,6 +2,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "llmsize/core/host.hpp"
 #include "llmsize/core/result.hpp"
@@ -15,6 +16,11 @@ std::string host_json(const Host& host, const std::optional<Tier>& tier);
 /// The inverse of `host_json`. Keys that are missing or null are unknown; extra keys are ignored. Errors:
 /// malformed, naming the JSON pointer.
 Result<Host> host_from_json(std::string_view text, const std::string& name);
+
+/// `host` with facts that the user states by their names in that document, each
+/// "limits.memory_max_bytes=1024" or "gpus.0.name=…", with the basis "override". Errors: usage for a name
+/// that is not there, malformed for a value of another kind.
+Result<Host> with_stated_facts(const Host& host, const std::vector<std::string>& facts);
 
 /// The page for people: a sentence with what bounds this host, then tables, then warnings with remedies.
 /// `explain` adds where each fact comes from.

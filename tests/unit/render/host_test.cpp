@@ -93,3 +93,35 @@ TEST_CASE("two probes differ where their facts do, not where the sources do") {
         std::string("/cpu/physical_cores: 64 -> 32\n"));
   CHECK_FALSE(render::host_difference("{}", "{}").has_value());
 }
+
+TEST_CASE("any fact can be stated by its name") {
+  const auto stated = render::with_stated_facts(
+      sample(), {"memory.swap_total_bytes=7", "numa.nodes.0.kind=cxl", "platform.os=My Linux 1",
+                 "limits.allowed_cpus=[0,1]", "cpu.model=null"});
+  REQUIRE(stated);
+  CHECK(stated->memory.swap_total.value == Bytes(7));
+  CHECK(stated->memory.swap_total.basis == Basis::overridden);
+  CHECK(stated->numa.at(0).kind == "cxl");
+  CHECK(stated->platform.os.value == "My Linux 1");
+  CHECK(stated->limits.allowed_cpus.value == std::vector<int>{0, 1});
+  CHECK_FALSE(stated->cpu.model.known());
+  CHECK(stated->memory.total.basis == Basis::reported);
+
+  for (const char* wrong : {"memory.swap", "memory.nothing=1", "=1", "", "cpu.cores.9=1", "a~b=1"})
+    CHECK(render::with_stated_facts(sample(), {wrong}).error().code == ErrorCode::usage);
+  CHECK(render::with_stated_facts(sample(), {"memory.total_bytes=much"}).error().code ==
+        ErrorCode::malformed);
+}
+
+TEST_CASE("measurements survive saving") {
+  Host host = sample();
+  host.benchmarks = {
+      {"memory.read", "bytes_per_second", "every core", 64, {1e11, 2e11}, 1.5e11, 0.6, "good"}};
+  host.memory.measured_bandwidth = measured(BytesPerSecond(1.5e11), "--bench memory");
+  const auto again = render::host_from_json(render::host_json(host, std::nullopt), "x");
+  REQUIRE(again);
+  REQUIRE(again->benchmarks.size() == 1);
+  CHECK(again->benchmarks[0].name == "memory.read");
+  CHECK(again->benchmarks[0].repetitions == std::vector<double>{1e11, 2e11});
+  CHECK(again->memory.measured_bandwidth.basis == Basis::measured);
+}
