@@ -96,7 +96,8 @@ TensorId scores_times_values(GraphContext& context, TensorId q, TensorId k, Tens
   return graph.with_role(graph.cont(weighted, {d[0] * d[1], d[2] * d[3], 1, 1}), Role::attention_output);
 }
 
-/// Attention over given keys and values, [length, heads, cells, streams].
+}  // namespace
+
 TensorId attend_over(GraphContext& context, TensorId q, TensorId k, TensorId v, TensorId mask,
                      const AttendOptions& options) {
   auto& graph = context.graph();
@@ -115,6 +116,8 @@ TensorId attend_over(GraphContext& context, TensorId q, TensorId k, TensorId v, 
   graph.expand(result);
   return result;
 }
+
+namespace {
 
 TensorId attend_without_cache(GraphContext& context, TensorId q, TensorId k, TensorId v,
                               const AttendOptions& options) {

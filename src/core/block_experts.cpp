@@ -103,7 +103,12 @@ Routing route(GraphContext& context, TensorId x, TensorId logits, const GraphSte
   if (step.has("select_by_sigmoid")) selection = graph.unary(logits);
   const std::int64_t groups = hyper.integer("expert_group_count").value_or(1);
   if (groups > 1) selection = mask_groups(context, selection, groups);
-  TensorId chosen = graph.argsort_top_k(selection, used);
+  // The first layers of DeepSeek-V4 look their experts up by the token itself.
+  const TensorId by_token = context.find("ffn_gate_tid2eid");
+  TensorId chosen = by_token == no_tensor
+                        ? graph.argsort_top_k(selection, used)
+                        : graph.get_rows(by_token, context.input_once("inp_tokens", tensor_type::i32,
+                                                                      {context.tokens(), 1, 1, 1}));
   if (shared_experts) chosen = ids_of_shared_experts(context, chosen);
   const std::int64_t tokens = graph.dimension(x, 1);
   TensorId weights =

@@ -62,8 +62,9 @@ TensorId feed_forward(GraphContext& context, TensorId x, std::string_view prefix
     if (step.value("activation") == "situ")
       hidden = situ_gate(context, gate, up);
     else
-      hidden = is_gate_limited(context, "swiglu_clamp_shexp") ? limited_gate(graph, gate, up)
-                                                              : graph.gated(gate, up);
+      hidden = !step.has("limit_inside") && is_gate_limited(context, "swiglu_clamp_shexp")
+                   ? limited_gate(graph, gate, up)
+                   : graph.gated(gate, up);
   } else {
     hidden = activate_ungated(context, up, step);
   }

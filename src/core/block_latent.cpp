@@ -74,7 +74,7 @@ TensorId best_cells(GraphContext& context, TensorId x, const AttentionCache& cac
 
 }  // namespace
 
-TensorId mask_all_but(GraphContext& context, TensorId cells, TensorId mask) {
+TensorId mask_all_but(GraphContext& context, TensorId cells, TensorId mask, TensorType zeros_type) {
   auto& graph = context.graph();
   const auto m = graph.at(mask).dimensions;
   const auto c = graph.at(cells).dimensions;
@@ -85,7 +85,7 @@ TensorId mask_all_but(GraphContext& context, TensorId cells, TensorId mask) {
   const TensorId ids =
       graph.view(cells, {c[0], c[1], c[3], 1},
                  {graph.stride(cells, 1), graph.stride(cells, 2), graph.stride(cells, 3) * c[3]});
-  const TensorId zeros = graph.fill(graph.input("zeros", tensor_type::f32, {1, c[0], c[1], c[3]}));
+  const TensorId zeros = graph.fill(graph.input("zeros", zeros_type, {1, c[0], c[1], c[3]}));
   const TensorId shown = graph.set_rows(single, zeros, ids);
   const TensorId whole = graph.view(shown, {m[0], m[1], 1, m[3]},
                                     {graph.stride(shown, 2), graph.stride(shown, 3), graph.stride(shown, 3)});

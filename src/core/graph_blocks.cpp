@@ -22,7 +22,9 @@ constexpr auto block_tables = {&flow_blocks,
                                &kimi_delta_blocks,
                                &residual_attention_blocks,
                                &lightning_blocks,
-                               &wide_residual_blocks};
+                               &wide_residual_blocks,
+                               &mixed_residual_blocks,
+                               &compressed_attention_blocks};
 
 bool is_option_of(const GraphBlock& block, std::string_view word) {
   for (const std::string_view everywhere : {"if=", "unless=", "with=", "without="})

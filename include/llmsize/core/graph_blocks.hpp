@@ -35,6 +35,8 @@ std::span<const GraphBlock> kimi_delta_blocks();
 std::span<const GraphBlock> residual_attention_blocks();
 std::span<const GraphBlock> lightning_blocks();
 std::span<const GraphBlock> wide_residual_blocks();
+std::span<const GraphBlock> mixed_residual_blocks();
+std::span<const GraphBlock> compressed_attention_blocks();
 std::span<const GraphBlock> per_layer_blocks();
 std::span<const GraphBlock> hierarchical_blocks();
 std::span<const GraphBlock> hyper_connection_blocks();
@@ -71,6 +73,9 @@ struct AttendOptions {
 };
 TensorId attend(GraphContext& context, TensorId q, TensorId k, TensorId v, const Heads& heads,
                 const AttendOptions& options);
+/// Attention over given keys and values, [length, heads, cells, streams].
+TensorId attend_over(GraphContext& context, TensorId q, TensorId k, TensorId v, TensorId mask,
+                     const AttendOptions& options);
 /// The same where values are the first part of the keys, so that only keys are kept (MLA): q and k are
 /// [latent + rotary, heads, tokens], v is [latent, 1, tokens].
 TensorId attend_latent(GraphContext& context, TensorId q, TensorId k, TensorId v,
@@ -79,7 +84,8 @@ TensorId attend_latent(GraphContext& context, TensorId q, TensorId k, TensorId v
 /// factor per head, as the gate's width says.
 TensorId gate_heads(GraphContext& context, TensorId attended, TensorId x, const Heads& heads);
 /// A cache's mask with everything hidden but `cells`, [count, tokens, 1, streams].
-TensorId mask_all_but(GraphContext& context, TensorId cells, TensorId mask);
+TensorId mask_all_but(GraphContext& context, TensorId cells, TensorId mask,
+                      TensorType zeros = tensor_type::f32);
 /// Writes the keys of an indexer that scores blocks of tokens by their mean key (Qwen4-exp).
 void store_pooled_indexer(GraphContext& context, TensorId x, const AttentionCache& cache);
 /// The mask that such an indexer leaves: the cells of the best blocks.
