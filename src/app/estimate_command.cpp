@@ -1,241 +1,44 @@
 #include "llmsize/app/estimate_command.hpp"
 
-#include <fmt/format.h>
-
-#include "llmsize/app/find_model.hpp"
+#include "llmsize/app/engine_arguments.hpp"
+#include "llmsize/app/estimate_report.hpp"
 #include "llmsize/app/guide_comparison.hpp"
-#include "llmsize/app/params_sizing.hpp"
-#include "llmsize/app/speed.hpp"
-#include "llmsize/core/params_estimate.hpp"
-#include "llmsize/core/text.hpp"
+#include "llmsize/app/hosts_comparison.hpp"
+#include "llmsize/app/limits.hpp"
+#include "llmsize/app/solve.hpp"
+#include "llmsize/render/arguments.hpp"
 #include "llmsize/render/estimate.hpp"
 
 namespace llmsize::app {
-namespace {
 
-Result<void> check_options(const EstimateOptions& options) {
-  const bool model = !options.sizing.model.empty();
-  if (model && options.params)
-    return fail(ErrorCode::usage, "--model and --params both name what to size", "Keep one of them.");
-  if (!model && !options.params)
-    return fail(ErrorCode::usage, "nothing to size",
-                "Name a model (-m qwen2.5-7b-instruct, -m file.gguf) or a size (--params 32).");
-  const auto& beside = options.sizing.companions;
-  if (options.params && (beside.drafts() || !beside.adapters.empty() || !beside.projector.empty()))
-    return fail(ErrorCode::usage, "adapters, projectors and drafts belong to a model, not to --params",
-                "Name the model with -m.");
-  if (options.active_params && !options.params)
-    return fail(ErrorCode::usage, "--active-params goes with --params",
-                "A named model knows its own experts.");
-  if (options.active_params && *options.active_params > *options.params)
-    return fail(ErrorCode::usage, "more parameters are active than there are",
-                "--active-params is the part of --params that each token uses.");
-  return {};
+Result<SizedReport> estimate_report(const Services& services, const Host& host, EstimateOptions& options) {
+  if (auto checked = check_options(options); !checked) return tl::unexpected(checked.error());
+  if (auto stressed = apply_stress(options); !stressed) return tl::unexpected(stressed.error());
+  auto sized =
+      options.solve ? solved_report(services, host, options) : judged_report(services, host, options);
+  if (!sized) return sized;
+  if (auto completed = complete_report(services, host, options, *sized); !completed)
+    return tl::unexpected(completed.error());
+  add_limits(options, *sized);
+  return sized;
 }
-
-ModelIdentity identity(const Model& model) {
-  return {model.id,           model.name.empty() ? model.id : model.name,
-          model.architecture, model.source,
-          model.origin,       model.total_params(),
-          model.active_params};
-}
-
-EstimateReport report_of(const Sizing& sizing) {
-  EstimateReport report;
-  report.model = identity(sizing.model);
-  report.run = sizing.run;
-  const Bytes tensors = sizing.weights.tensors;
-  report.artifact = {
-      sizing.quant,
-      {tensors, tensors, tensors,
-       sizing.model.types_are_final && sizing.model.source == ModelSource::gguf ? Basis::reported
-                                                                                : Basis::derived,
-       sizing.model.source == ModelSource::gguf
-           ? "tensor table of the file"
-           : "the quantizer's type rule over the architecture's tensors"},
-      sizing.file,
-      sizing.weights.count_by_type,
-      sizing.weights.bytes_by_type,
-      8.0 * static_cast<double>(tensors.value()) / static_cast<double>(report.model.total_params.value())};
-  report.footprint = sizing.footprint;
-  report.tensors = sizing.model.tensors;
-  report.context = sizing.context;
-  report.notes = sizing.notes;
-  return report;
-}
-
-/// A name such as "Qwen9-300B-A30B" that no catalog has still states total and active parameters.
-std::optional<ParamsRequest> params_of_unknown_name(const Error& error, const std::string& name) {
-  if (error.code != ErrorCode::not_found || names_a_file(name)) return std::nullopt;
-  const auto stated = params_in_name(name);
-  return stated && stated->active ? stated : std::nullopt;
-}
-
-/// The report before it is judged; `sized` receives the model where one was found, for the parts that need
-/// its tensors.
-Result<EstimateReport> size(const Services& services, const EstimateOptions& options,
-                            std::optional<Sizing>& sized) {
-  if (options.params) return size_params(services, *options.params, options.active_params, options.sizing);
-  auto sizing = size_model(services, options.sizing);
-  if (sizing) {
-    sized = std::move(*sizing);
-    return report_of(*sized);
-  }
-  const auto stated = params_of_unknown_name(sizing.error(), options.sizing.model);
-  if (!stated) return tl::unexpected(sizing.error());
-  auto report = size_params(services, stated->total, stated->active, options.sizing);
-  if (report)
-    report->notes.push_back(fmt::format(
-        "the catalog has no \"{}\": its name states total and active parameters", options.sizing.model));
-  return report;
-}
-
-/// The part of the caches that `tokens` tokens occupy.
-void set_active_tokens(EstimateReport& report, std::int64_t tokens) {
-  Bytes active;
-  for (const auto& layer : report.context)
-    if (std::holds_alternative<AttentionCache>(layer.memory)) active += active_size(layer.memory, tokens);
-  report.footprint.kv_active = {active, active, active, Basis::derived,
-                                fmt::format("--active-tokens {}", tokens)};
-}
-
-/// The fastest storage of the host with a known rate; null where none is known.
-const StorageFacts* storage_with_rate(const Host& host) {
-  const StorageFacts* best = nullptr;
-  for (const auto& storage : host.storage)
-    if (storage.read_rate.known() && (best == nullptr || *best->read_rate.value < *storage.read_rate.value))
-      best = &storage;
-  return best;
-}
-
-/// What paging costs: bytes read per token, and the speed that the storage's rate allows.
-void note_paging(const Host& host, EstimateReport& report) {
-  if (report.verdict.fit != Fit::pages_from_disk) return;
-  const auto total = report.model.total_params.value();
-  const double active =
-      report.model.active_params && total > 0
-          ? static_cast<double>(report.model.active_params->value()) / static_cast<double>(total)
-          : 1.0;
-  const auto read =
-      Bytes(static_cast<std::int64_t>(static_cast<double>(report.footprint.weights.size.value()) * active));
-  const auto paging = paging_per_token(report.footprint, *report.verdict.budget.value, read);
-  if (paging.high <= Bytes(0)) return;
-  std::string note = fmt::format("pages from disk: each token reads {} to {} of weights from storage",
-                                 size_text(paging.low), size_text(paging.high));
-  if (const auto* storage = storage_with_rate(host)) {
-    const double rate = storage->read_rate.value->per_second();
-    note +=
-        fmt::format(", so at most {:.3g} tokens/s where nothing stays in memory, at {:.1f} GB/s ({})",
-                    rate / static_cast<double>(paging.high.value()), rate / 1e9, storage->read_rate.source);
-  } else {
-    note += fmt::format(", so {:.3g} tokens/s at worst for each GB/s that the storage reads",
-                        1e9 / static_cast<double>(paging.high.value()));
-  }
-  report.notes.push_back(std::move(note));
-}
-
-/// The host's memory that the answer may use.
-Fact<Bytes> host_budget(const EstimateOptions& options, const Host& host) {
-  return options.ram ? overridden(*options.ram, "--ram") : host.effective.memory;
-}
-
-/// Devices of the run: a machine that only --ram describes has none but those that --gpu names.
-Result<void> add_devices(const Services& services, const Host& host, EstimateOptions& options,
-                         std::vector<std::string>& notes) {
-  auto gpus = gpus_of_run(services, options.gpus, options.ram ? Host{} : host, host_budget(options, host));
-  if (!gpus) return tl::unexpected(gpus.error());
-  if (auto applied = apply_gpus(options.gpus, *gpus, options.sizing.offload); !applied) return applied;
-  options.speed.specs = std::move(gpus->specs);
-  notes = std::move(gpus->notes);
-  return {};
-}
-
-void judge_report(const EstimateOptions& options, const Host& host, EstimateReport& report) {
-  report.budget_named =
-      options.ram.has_value() || !options.gpus.wishes.empty() || options.requirement.has_value();
-  const Fact<Bytes> budget = host_budget(options, host);
-  const std::string bound_by = options.ram ? "--ram" : host.effective.bound_by;
-  report.verdict = judge(report.footprint, budget, bound_by);
-  note_paging(options.ram ? Host{} : host, report);
-}
-
-/// Speeds on `host`; a machine that only --ram describes has no known bandwidth unless --bandwidth says it.
-Result<void> add_speed(const Services& services, const EstimateOptions& options, const Host& host,
-                       const std::optional<Sizing>& sizing, EstimateReport& report) {
-  if (!sizing) {
-    report.speed_unknown_because = "it depends on the model; -m NAME names one";
-    return {};
-  }
-  return fill_speed(services, sizing->model, sizing->context, options.ram ? Host{} : host, options.speed,
-                    report);
-}
-
-/// The one flag most worth changing next, as a clause.
-std::string next_step(const EstimateReport& report) {
-  const Footprint& f = report.footprint;
-  switch (report.verdict.fit) {
-    case Fit::resident: {
-      const Bytes context = f.kv_cache.size;
-      if (context.value() > 0 && report.verdict.headroom > context)
-        return fmt::format("-c {} doubles the context for {} more", report.run.context_tokens * 2,
-                           size_text(context));
-      return "--explain shows where each number comes from";
-    }
-    case Fit::pages_from_disk:
-    case Fit::cannot:
-      if (report.verdict.bound_by.starts_with("GPU"))
-        return report.footprint.offload.gpu_layers > 0 ? "--gpu-layers moves fewer layers to the GPU"
-                                                       : "a smaller --ubatch-size";
-      if (f.kv_cache.size > f.weights.size)
-        return fmt::format("-c {} halves the KV cache", report.run.context_tokens / 2);
-      if (f.repacked.size.value() > 0 && f.repacked.size + report.verdict.headroom >= Bytes(0))
-        return "--no-repack drops the second copy of the weights";
-      return "a smaller --quant or model";
-    case Fit::unknown:
-      return "--ram SIZE names a budget to judge against";
-  }
-  return "";
-}
-
-int exit_status_of(const EstimateOptions& options, const EstimateReport& report) {
-  if (!report.budget_named) return exit_status::done;
-  const bool resident_needed = options.requirement == Requirement::resident;
-  const Fit fit = report.verdict.fit;
-  const bool fits =
-      fit == Fit::resident || (fit == Fit::pages_from_disk && !resident_needed) || fit == Fit::unknown;
-  return fits ? exit_status::done : exit_status::does_not_fit;
-}
-
-}  // namespace
 
 Result<Outcome> estimate(const Services& services, const Host& host, EstimateOptions options) {
-  if (auto checked = check_options(options); !checked) return tl::unexpected(checked.error());
-  if (options.guide_method) return guide_estimate(services, options);
-  // A host that only --ram describes is assumed to have AVX2, as nearly every x86 server has.
-  if (!options.isa_named)
-    options.sizing.residency.isa =
-        options.ram ? std::vector<std::string>{"avx2"} : host.cpu.isa.value_or({"avx2"});
-
-  std::vector<std::string> device_notes;
-  if (auto added = add_devices(services, host, options, device_notes); !added)
-    return tl::unexpected(added.error());
-
-  std::optional<Sizing> sizing;
-  auto sized = size(services, options, sizing);
+  if (options.guide_method) {
+    if (auto checked = check_options(options); !checked) return tl::unexpected(checked.error());
+    return guide_estimate(services, options);
+  }
+  if (!options.hosts_folder.empty()) return compare_hosts(services, options);
+  const auto sized = estimate_report(services, host, options);
   if (!sized) return tl::unexpected(sized.error());
-  EstimateReport report = std::move(*sized);
-  report.residency = options.sizing.residency;
-  report.notes.insert(report.notes.end(), device_notes.begin(), device_notes.end());
-  if (options.active_tokens) set_active_tokens(report, *options.active_tokens);
-  if (report.footprint.high.is_saturated())
-    return fail(ErrorCode::overflow, "the sizes do not fit 64 bits",
-                "Ask for a smaller context or fewer slots.");
-  judge_report(options, host, report);
-  if (auto filled = add_speed(services, options, host, sizing, report); !filled)
-    return tl::unexpected(filled.error());
-  report.guide = guide_comparison(services, report);
-  report.next_step = next_step(report);
+  const EstimateReport& report = sized->report;
   const int status = exit_status_of(options, report);
+  if (options.arguments_only) {
+    const auto arguments = engine_arguments(options, report);
+    if (!arguments) return tl::unexpected(arguments.error());
+    return Outcome{options.json ? render::arguments_json(*arguments) : render::arguments_text(*arguments),
+                   status};
+  }
   return Outcome{
       options.json ? render::estimate_json(report) : render::estimate_text(report, options.explain), status};
 }

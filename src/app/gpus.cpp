@@ -168,6 +168,7 @@ Result<GpuSet> gpus_of_run(const Services& services, const GpuOptions& options, 
 Result<void> apply_gpus(const GpuOptions& options, const GpuSet& gpus, OffloadRequest& offload) {
   offload.devices = gpus.devices;
   offload.gpu_layers = options.gpu_layers.value_or(fitting_gpu_layers);
+  if (offload.gpu_layers == fitting_gpu_layers && !options.fit) offload.gpu_layers = all_gpu_layers;
   for (const auto& [pattern, name] : options.overrides) {
     const auto device = find_device(name, gpus.devices);
     if (!device) return tl::unexpected(device.error());

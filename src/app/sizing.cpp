@@ -85,23 +85,36 @@ Result<Architecture> architecture_of(const Services& services, const Model& mode
 
 }  // namespace
 
-Result<Sizing> size_model(const Services& services, const SizingRequest& request) {
-  std::string quant = request.quant;
-  auto model = find_model(services, request.model, quant);
+Result<LoadedModel> load_for_sizing(const Services& services, const SizingRequest& request) {
+  LoadedModel loaded;
+  loaded.quant = request.quant;
+  auto model = find_model(services, request.model, loaded.quant);
   if (!model) return tl::unexpected(model.error());
-  Sizing sizing;
-  auto artifact = quantize(services, request, quant, *model);
+  auto artifact = quantize(services, request, loaded.quant, *model);
   if (!artifact) return tl::unexpected(artifact.error());
-  sizing.quant = std::move(artifact->quant);
-  sizing.weights = std::move(artifact->weights);
+  loaded.quant = std::move(artifact->quant);
+  loaded.weights = std::move(artifact->weights);
   auto file = catalog::file_size(services.catalog, *model);
   if (!file) return tl::unexpected(file.error());
-  sizing.file = std::move(*file);
-  sizing.notes = model->notes;
-
+  loaded.file = std::move(*file);
   auto architecture = architecture_of(services, *model);
   if (!architecture) return tl::unexpected(architecture.error());
-  sizing.architecture = std::move(*architecture);
+  loaded.architecture = std::move(*architecture);
+  loaded.model = std::move(*model);
+  return loaded;
+}
+
+Result<Sizing> size_model(const Services& services, const SizingRequest& request) {
+  auto loaded = request.loaded ? Result<LoadedModel>(*request.loaded) : load_for_sizing(services, request);
+  if (!loaded) return tl::unexpected(loaded.error());
+  Sizing sizing;
+  sizing.quant = std::move(loaded->quant);
+  sizing.weights = std::move(loaded->weights);
+  sizing.file = std::move(loaded->file);
+  sizing.architecture = std::move(loaded->architecture);
+  Model* const model = &loaded->model;
+  sizing.notes = model->notes;
+
   RunRequest run_request = request.run;
   if (request.companions.drafts()) run_request.draft_tokens = request.companions.drafted();
   auto run = resolve_run(run_request, *model, sizing.architecture);

@@ -228,6 +228,10 @@ OptionGroup device_options(app::GpuOptions& gpus, OffloadRequest& offload) {
         "GPUs run large batches of the CPU's layers (the default)",
         set_to(offload.operation_offload, true)},
        {{"--no-op-offload"}, "", "the CPU runs its layers itself", set_to(offload.operation_offload, false)},
+       {{"-fit", "--fit"},
+        "on|off",
+        "off: without a number of layers all move, whether they fit or not (on)",
+        set_choice<bool>(gpus.fit, {{"on", true}, {"off", false}})},
        {{"-fitt", "--fit-target"}, "MIB", "what -ngl auto leaves free on each GPU (1024)", set_margin}}};
 }
 

@@ -94,6 +94,11 @@ SizedPart load_staging(const Footprint& f, LoadMode mode) {
           true};
 }
 
+Bytes checkpoints_size(const ContextLayout& layout, const Run& run) {
+  if (run.tool != Tool::server) return Bytes(0);
+  return checkpoint_size(layout, run) * saturating_multiply(checkpoints_per_slot, run.sequences);
+}
+
 void note_checkpoints(Footprint& result, const ContextLayout& layout, const Run& run) {
   if (run.tool != Tool::server) return;
   const Bytes each = checkpoint_size(layout, run);

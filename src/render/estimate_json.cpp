@@ -1,5 +1,4 @@
-#include <nlohmann/json.hpp>
-
+#include "estimate_document.hpp"
 #include "llmsize/core/engine.hpp"
 #include "llmsize/render/estimate.hpp"
 
@@ -188,9 +187,43 @@ Json verdict_json(const Verdict& verdict) {
        {{"budget_bytes", {{"basis", basis_name(verdict.budget.basis)}, {"source", verdict.budget.source}}}}}};
 }
 
+Json text_or_null(const std::string& text) {
+  return text.empty() ? Json() : Json(text);
+}
+
+Json solution_json(const Solution& solution) {
+  const bool next = !solution.next.empty();
+  return {{"for", solution.quantity},
+          {"value", text_or_null(solution.value)},
+          {"next",
+           {{"value", text_or_null(solution.next)},
+            {"shortfall_bytes", next ? Json(solution.next_shortfall.value()) : Json()},
+            {"bound_by", text_or_null(solution.next_bound_by)}}},
+          {"no_next_because", text_or_null(solution.most)}};
+}
+
+Json gate_json(const ContextGate& gate) {
+  return {{"budget_bytes", gate.budget.value()},
+          {"source", gate.source},
+          {"tokens", gate.tokens},
+          {"bytes_per_token", gate.bytes_per_token.value()},
+          {"held_tokens", gate.held},
+          {"left_tokens", gate.left},
+          {"turn_tokens", gate.turn_tokens > 0 ? Json(gate.turn_tokens) : Json()},
+          {"turns_left", gate.turn_tokens > 0 ? Json(gate.turns) : Json()}};
+}
+
+Json stress_json(const StressCase& stress) {
+  return {{"slots", stress.slots},
+          {"input_tokens_per_slot", stress.input_tokens},
+          {"output_tokens_per_slot", stress.output_tokens},
+          {"checkpoints_bytes", stress.checkpoints.value()},
+          {"need_bytes", stress.need.value()}};
+}
+
 }  // namespace
 
-std::string estimate_json(const EstimateReport& report) {
+nlohmann::ordered_json estimate_document(const EstimateReport& report) {
   Json document = {{"schema", "llmsize.estimate/1"}};
   document["model"] = model_json(report.model);
   document["run"] = run_json(report);
@@ -212,8 +245,15 @@ std::string estimate_json(const EstimateReport& report) {
   document["guide"] = report.guide ? Json{{"size_bytes", report.guide->size.value()},
                                           {"difference_percent", report.guide->difference_percent}}
                                    : Json();
+  document["solve"] = report.solution ? solution_json(*report.solution) : Json();
+  document["gate"] = report.gate ? gate_json(*report.gate) : Json();
+  document["stress"] = report.stress ? stress_json(*report.stress) : Json();
   document["notes"] = report.notes;
-  return document.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
+  return document;
+}
+
+std::string estimate_json(const EstimateReport& report) {
+  return estimate_document(report).dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
 }
 
 }  // namespace llmsize::render

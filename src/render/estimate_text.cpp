@@ -52,6 +52,43 @@ std::string headline_with_devices(const EstimateReport& report, const std::strin
   return fmt::format("{} needs {}; whether it fits is unknown.", what, needs);
 }
 
+/// "At most 45056 tokens of context fit; 45312 would lack 12 MiB, bound by GPU0."
+std::string solution_sentence(const Solution& solution) {
+  constexpr std::pair<const char*, const char*> sentences[] = {
+      {"context", "At most {} tokens of context fit"},
+      {"parallel", "At most {} slots fit"},
+      {"quant", "{} is the largest file type that fits"},
+      {"gpu-layers", "At most {} layers fit the GPU"}};
+  std::string largest;
+  for (const auto& [quantity, sentence] : sentences)
+    if (solution.quantity == quantity) largest = fmt::format(fmt::runtime(sentence), solution.value);
+  const std::string lack = fmt::format("{} would lack {}, bound by {}", solution.next,
+                                       size_text(solution.next_shortfall), solution.next_bound_by);
+  if (solution.value.empty()) return fmt::format("Nothing fits: {} {}. ", solution.quantity, lack);
+  return fmt::format("{}; {}. ", largest, solution.next.empty() ? solution.most : lack);
+}
+
+std::string limit_lines(const EstimateReport& report) {
+  std::string out;
+  if (const auto& gate = report.gate) {
+    out += fmt::format(
+        "\nContext gate\n  {} hold {} tokens, {} for each further one ({})\n  {} tokens are left after {}\n",
+        size_text(gate->budget), grouped(gate->tokens), size_text(gate->bytes_per_token), gate->source,
+        grouped(gate->left), grouped(gate->held));
+    if (gate->turn_tokens > 0)
+      out += fmt::format("  after {} turns of {} tokens the conversation runs out\n", grouped(gate->turns),
+                         grouped(gate->turn_tokens));
+  }
+  if (const auto& stress = report.stress)
+    out += fmt::format(
+        "\nStress: {} slots with {} tokens in and {} out at once need {}, checkpoints of {} and a full "
+        "prompt "
+        "cache included\n",
+        stress->slots, grouped(stress->input_tokens), grouped(stress->output_tokens), size_text(stress->need),
+        size_text(stress->checkpoints));
+  return out;
+}
+
 std::string headline(const EstimateReport& report) {
   const std::string what = fmt::format("{} at {} with {} tokens of context", report.model.name,
                                        report.artifact.quant, grouped(report.run.context_tokens));
@@ -252,9 +289,11 @@ std::string speed_lines(const EstimateReport& report) {
 }  // namespace
 
 std::string estimate_text(const EstimateReport& report, bool explain) {
-  std::string page = headline(report) + "\n\n" + model_lines(report) + run_lines(report) +
-                     artifact_lines(report.artifact) + memory_lines(report, explain);
+  std::string page = (report.solution ? solution_sentence(*report.solution) : "") + headline(report) +
+                     "\n\n" + model_lines(report) + run_lines(report) + artifact_lines(report.artifact) +
+                     memory_lines(report, explain);
   page += device_lines(report);
+  page += limit_lines(report);
   if (explain) page += scratch_lines(report.footprint.scratch);
   page += speed_lines(report);
   page += guide_line(report);

@@ -76,7 +76,7 @@ class GeneralBehaviour(CommandLineCase):
         self.assertIn("llama.cpp 0.5.0", result.stdout)
 
     def test_help_begins_with_examples(self):
-        for command in ("probe", "estimate", "plan", "catalog"):
+        for command in ("probe", "estimate", "compare", "plan", "catalog"):
             page = run(command, "--help").stdout
             self.assertLess(page.index("Examples"), page.index("--json"), command)
 
@@ -225,6 +225,131 @@ class Devices(CommandLineCase):
                                 (["--gpu", "8", "-ts", "1,1"], "--tensor-split"), (["-sm", "tensor"], "--split-mode")):
             with self.subTest(arguments=arguments):
                 self.failure(*self.MODEL, *arguments, status=2, says=says)
+
+
+class EngineArguments(CommandLineCase):
+    """`llmsize estimate … --args`: the engine's own flags, as its --help lists them (tests/data/engine_options.json)."""
+
+    CASES = (
+        (),
+        ("-c", "32k", "-np", "2", "-b", "1024", "-ub", "256", "-ctk", "q8_0", "-ctv", "q8_0", "--no-repack", "--cache-ram", "0"),
+        ("-fa", "off", "--kv-unified", "-np", "3", "--no-mmap", "--swa-full", "--embedding"),
+        ("--gpu", "3GiB", "--mlock"),
+        ("--gpu", "2x RTX 4090", "-ts", "3,1", "-sm", "row", "-nkvo", "--no-op-offload"),
+        ("--gpu", "24GiB,24GiB", "-sm", "none", "-mg", "1", "-ot", r"\.ffn_down\.=CPU"),
+        ("--gpu", "24GiB", "--spec-draft-n-max", "5", "-md", "qwen2.5-0.5b-instruct", "-ngld", "3"),
+    )
+    MODEL = ("-m", "qwen2.5-1.5b-instruct", "--quant", "Q8_0", "--ram", "64")
+
+    def test_every_flag_is_one_that_the_engine_has(self):
+        table = json.loads((SOURCE / "tests" / "data" / "engine_options.json").read_text())["tools"]["llama-server"]
+        takes_value = {name: "value" in option for option in table for name in option["names"]}
+        # Where --help shows choices instead of a placeholder the record has no value.
+        takes_value["--spec-type"] = True
+        for case in self.CASES + (("-m", "glm-4.5-air", "--spec-type", "draft-mtp"), ("-m", "qwen3-30b-a3b", "--gpu", "12GiB")):
+            words = self.document("estimate", *self.MODEL, *case, "--args")["arguments"]
+            while words:
+                flag = words.pop(0)
+                with self.subTest(flag=flag):
+                    self.assertIn(flag, takes_value)
+                if takes_value[flag]:
+                    self.assertFalse(words.pop(0).startswith("--"), flag)
+
+    def test_fed_back_it_gives_the_same_bytes(self):
+        for case in self.CASES:
+            with self.subTest(case=case):
+                machine = tuple(w for flag in ("--gpu",) if flag in case for w in (flag, case[case.index(flag) + 1]))
+                draft = ("-md", "qwen2.5-0.5b-instruct") if "-md" in case else ()
+                first = self.document("estimate", *self.MODEL, *case)
+                words = run("estimate", *self.MODEL, *case, "--args").stdout.split()
+                again = self.document("estimate", *self.MODEL, *machine, *draft, *words)
+                self.assertEqual(first["memory"], again["memory"])
+                self.assertEqual(first["run"], again["run"])
+
+    def test_a_file_is_named_and_what_is_no_server_is_refused(self):
+        self.failure("estimate", "--params", "7", "--args", status=2, says="--args")
+        self.failure("estimate", *self.MODEL, "--tool", "bench", "--args", status=2, says="--args")
+        self.failure("estimate", *self.MODEL, "--lora", "/tmp/a b.gguf", "--args", status=1, says="a b.gguf")
+
+
+class Inverse(CommandLineCase):
+    MODEL = ("estimate", "-m", "qwen2.5-7b-instruct", "--cache-ram", "0", "--no-repack")
+
+    def solved(self, quantity, *arguments, status=0):
+        return self.document(*self.MODEL, *arguments, "--solve", quantity, status=status)
+
+    def check_is_largest(self, quantity, flag, *budget):
+        """The solution fits and the next step does not, by the shortfall that was said."""
+        document = self.solved(quantity, *budget)
+        solution = document["solve"]
+        self.assertGreaterEqual(document["verdict"]["headroom_bytes"], 0)
+        self.assertEqual(self.document(*self.MODEL, *budget, flag, solution["value"])["memory"], document["memory"])
+        beyond = json.loads(run(*self.MODEL, *budget, flag, solution["next"]["value"], "--json").stdout)
+        self.assertEqual(-beyond["verdict"]["headroom_bytes"], solution["next"]["shortfall_bytes"])
+        self.assertGreater(solution["next"]["shortfall_bytes"], 0)
+        return solution
+
+    def test_the_largest_context_quant_and_split(self):
+        self.check_is_largest("context", "-c", "--ram", "6")
+        self.check_is_largest("quant", "--quant", "--ram", "10")
+        self.check_is_largest("gpu-layers", "-ngl", "--ram", "64", "--gpu", "4GiB")
+
+    def test_slots_each_get_the_context(self):
+        document = self.solved("parallel", "--ram", "8", "-c", "4096")
+        self.assertEqual(document["run"]["parallel"], int(document["solve"]["value"]))
+        self.assertEqual(document["run"]["context_tokens_per_sequence"], 4096)
+
+    def test_what_cannot_be_solved_says_so(self):
+        self.assertIsNone(self.solved("context", "--ram", "1", status=3)["solve"]["value"])
+        largest = self.solved("context", "--ram", "512")["solve"]
+        self.assertIsNone(largest["next"]["value"])
+        self.assertIn("trained", largest["no_next_because"])
+        self.failure("estimate", "--params", "7", "--solve", "context", status=2, says="--solve")
+        self.failure(*self.MODEL, "--ram", "8", "--solve", "gpu-layers", status=2, says="gpu-layers")
+
+    def test_the_context_gate_counts_tokens_and_turns(self):
+        gate = self.document(*self.MODEL, "--kv-budget", "1GiB", "--active-tokens", "2000", "--turn-tokens", "700")["gate"]
+        # 28 layers * (4 heads * 128) * 2 tensors * 2 bytes = 57,344 bytes a token; 1 GiB holds 18,724, in blocks of 256.
+        self.assertEqual((gate["bytes_per_token"], gate["tokens"]), (57_344, 18_688))
+        self.assertEqual((gate["left_tokens"], gate["turns_left"]), (16_688, 23))
+
+    def test_stress_fills_every_slot(self):
+        document = self.document("estimate", "-m", "gemma-3-12b-it", "--stress", "--input-tokens", "6000", "--output-tokens", "1000", "--ram", "256")
+        self.assertEqual(document["run"]["context_tokens"], 4 * 7000)
+        stress = document["stress"]
+        self.assertEqual(stress["need_bytes"], document["memory"]["high_bytes"] + stress["checkpoints_bytes"])
+        self.assertGreater(stress["checkpoints_bytes"], 0)
+        self.failure(*self.MODEL, "-c", "4096", "--stress", "--input-tokens", "6000", status=2, says="--ctx-size")
+
+
+class SideBySide(CommandLineCase):
+    def test_models_quants_and_settings_are_compared(self):
+        items = self.document("compare", "qwen3-8b", "qwen3-14b:Q8_0", "qwen3-8b -c 65536 -ctk q8_0", "--ram", "64")["items"]
+        self.assertEqual([i["estimate"]["model"]["id"] for i in items], ["qwen3-8b", "qwen3-14b", "qwen3-8b"])
+        self.assertEqual(items[1]["estimate"]["artifact"]["quant"], "Q8_0")
+        self.assertEqual(items[2]["estimate"]["run"]["cache_type_k"], "q8_0")
+        alone = self.document("estimate", "-m", "qwen3-8b", "--ram", "64")
+        self.assertEqual(items[0]["estimate"], alone)
+        quants = self.document("compare", "-m", "qwen3-8b", "Q4_K_M", "Q8_0", "--ram", "64")["items"]
+        self.assertEqual([i["estimate"]["artifact"]["quant"] for i in quants], ["Q4_K_M", "Q8_0"])
+        self.assertIn("Q8_0", run("compare", "-m", "qwen3-8b", "Q4_K_M", "Q8_0").stdout)
+
+    def test_a_column_that_cannot_be_sized_does_not_hide_the_others(self):
+        items = self.document("compare", "qwen3-8b", "qwen3-9000b", "--ram", "64")["items"]
+        self.assertIn("qwen3-9000b", items[1]["error"])
+        self.assertIsNotNone(items[0]["estimate"])
+        self.failure("compare", "qwen3-8b", status=2, says="two")
+
+    def test_saved_hosts_are_asked_which_of_them_runs_it(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for name, ram in (("large", "512"), ("small", "16")):
+                pathlib.Path(folder, name + ".json").write_text(run("probe", "--ram", ram, "--json").stdout)
+            pathlib.Path(folder, "torn.json").write_text("{")
+            hosts = {h["host"]: h for h in self.document("estimate", "-m", "qwen3-32b", "--quant", "Q8_0", "--hosts", folder)["hosts"]}
+            self.assertIsNotNone(hosts["torn"]["error"])
+            self.assertEqual(set(hosts), {"large", "small", "torn"})
+            self.failure("estimate", "-m", "qwen3-32b", "--hosts", folder, "--ram", "8", status=2, says="--hosts")
+        self.failure("estimate", "-m", "qwen3-32b", "--hosts", "/nonexistent", status=1, says="/nonexistent")
 
 
 class Catalog(CommandLineCase):

@@ -16,6 +16,9 @@ namespace llmsize::app {
 /// How a budget that the user named is judged: `runs` accepts paging weights from disk.
 enum class Requirement { runs, resident };
 
+/// What --solve varies.
+enum class SolveFor { context, parallel, quant, gpu_layers };
+
 struct EstimateOptions {
   SizingRequest sizing;
   std::optional<ParamCount>
@@ -26,8 +29,16 @@ struct EstimateOptions {
   SpeedRequest speed;
   std::optional<std::int64_t> active_tokens;
   std::optional<Requirement> requirement;
-  bool isa_named = false;     ///< --isa was given, so the host's is not used.
-  bool guide_method = false;  ///< --method guide: the sizing guide's arithmetic instead.
+  std::optional<SolveFor> solve;
+  std::optional<Bytes> kv_budget;             ///< --kv-budget: of keys, values and state.
+  std::optional<std::int64_t> turn_tokens;    ///< --turn-tokens: a question with its answer.
+  bool stress = false;                        ///< --stress: every slot full.
+  std::optional<std::int64_t> input_tokens;   ///< --input-tokens: the longest prompt of one slot.
+  std::optional<std::int64_t> output_tokens;  ///< --output-tokens: the longest answer.
+  std::string hosts_folder;                   ///< --hosts: saved probes to judge against.
+  bool arguments_only = false;                ///< --args: the engine's flags instead of the answer.
+  bool isa_named = false;                     ///< --isa was given, so the host's is not used.
+  bool guide_method = false;                  ///< --method guide: the sizing guide's arithmetic instead.
   bool explain = false;
   bool json = false;
 };

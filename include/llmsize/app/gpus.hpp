@@ -25,6 +25,7 @@ struct GpuOptions {
   std::vector<GpuWish> wishes;             ///< --gpu, --vram; empty: the host's own.
   bool none = false;                       ///< --gpu none.
   std::optional<std::int64_t> gpu_layers;  ///< -ngl; absent: as many as fit, the engine's default.
+  bool fit = true;                         ///< --fit: choose the number of layers where none is given.
   bool one_device = false;                 ///< --split-mode none.
   std::optional<std::int64_t> main_gpu;    ///< --main-gpu: which one that is.
   /// -ot: pattern and device name ("CPU", "GPU0", or the engine's "CUDA0").

@@ -1,4 +1,5 @@
 #pragma once
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,6 +19,15 @@ namespace llmsize::app {
 /// What anything not yet quantized is sized at unless --quant says otherwise: the most published file type.
 inline constexpr const char* default_file_type = "Q4_K_M";
 
+/// What does not depend on the run: a model with final types, and its architecture.
+struct LoadedModel {
+  Model model;
+  Architecture architecture;
+  std::string quant;
+  WeightSizes weights;
+  SizedPart file;
+};
+
 /// Which model, how quantized, run how: everything that decides bytes.
 struct SizingRequest {
   std::string model;  ///< A path, an hf:, ollama: or lmstudio: name, a catalog id or alias.
@@ -27,6 +37,7 @@ struct SizingRequest {
   Residency residency;
   OffloadRequest offload;  ///< Without devices everything is on the host.
   CompanionRequest companions;
+  std::shared_ptr<const LoadedModel> loaded;  ///< Of `model` and `quant`, for many runs of one model.
 };
 
 /// A sized model, with what it was sized from.
@@ -41,6 +52,9 @@ struct Sizing {
   Footprint footprint;
   std::vector<std::string> notes;
 };
+
+/// Finds the model and gives it its final types. Errors: those of finding it and of the quantizer.
+Result<LoadedModel> load_for_sizing(const Services& services, const SizingRequest& request);
 
 /// The one pipeline from a request to bytes; estimate, plan and fit all use it.
 Result<Sizing> size_model(const Services& services, const SizingRequest& request);

@@ -45,6 +45,37 @@ struct SpeedRange {
   std::string source;
 };
 
+/// The largest setting that fits a budget (--solve), and what the next one lacks.
+struct Solution {
+  std::string quantity;       ///< "context", "parallel", "quant" or "gpu-layers".
+  std::string value;          ///< Empty where not even the least setting fits.
+  std::string next;           ///< The next larger setting; empty where there is none.
+  Bytes next_shortfall;       ///< What it lacks, in the memory that bounds it.
+  std::string next_bound_by;  ///< That memory's limit.
+  std::string most;           ///< Why there is no larger one: "the trained context".
+};
+
+/// How far a conversation can go in a KV cache budget (--kv-budget).
+struct ContextGate {
+  Bytes budget;
+  std::string source;            ///< "--kv-budget", or the limit whose room is left.
+  std::int64_t tokens = 0;       ///< The most that the budget holds, in whole blocks of the engine's.
+  Bytes bytes_per_token;         ///< What one more token costs, caches that stop growing left out.
+  std::int64_t held = 0;         ///< Tokens in the conversation so far.
+  std::int64_t left = 0;         ///< tokens - held, at least 0.
+  std::int64_t turn_tokens = 0;  ///< A question with its answer.
+  std::int64_t turns = 0;        ///< Whole turns that are left.
+};
+
+/// Every slot at its longest input and output (--stress).
+struct StressCase {
+  std::int64_t slots = 0;
+  std::int64_t input_tokens = 0;
+  std::int64_t output_tokens = 0;
+  Bytes checkpoints;  ///< All that the server may keep, at their largest.
+  Bytes need;         ///< The footprint's high and the checkpoints.
+};
+
 /// Everything `llmsize estimate` answers; rendered as text, JSON or Markdown.
 struct EstimateReport {
   ModelIdentity model;
@@ -61,6 +92,9 @@ struct EstimateReport {
   std::string next_step;        ///< The flag to change next, as a clause.
   std::vector<Tensor> tensors;  ///< With final types, for --explain; empty for bare parameters.
   std::vector<CachedLayer> context;
+  std::optional<Solution> solution;
+  std::optional<ContextGate> gate;
+  std::optional<StressCase> stress;
   std::vector<std::string> notes;
 };
 

@@ -121,6 +121,9 @@ struct Companion {
 /// Adds it to its part, its place and all sums.
 void add_companion(Footprint& footprint, const Companion& companion);
 
+/// All checkpoints that the server may keep of windows and states, at their largest; they are in no part.
+Bytes checkpoints_size(const ContextLayout& layout, const Run& run);
+
 /// What becomes of a footprint under a budget.
 enum class Fit { resident, pages_from_disk, cannot, unknown };
 const char* fit_name(Fit fit);

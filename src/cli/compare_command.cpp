@@ -1,0 +1,107 @@
+#include "llmsize/app/compare_command.hpp"
+
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "llmsize/app/local_host.hpp"
+#include "llmsize/cli/commands.hpp"
+#include "llmsize/cli/estimate_flags.hpp"
+
+namespace llmsize::cli {
+namespace {
+
+/// A page of more columns than this cannot be read.
+constexpr std::size_t most_columns = 16;
+
+struct CompareFlags {
+  EstimateFlags common;
+  std::vector<std::string> items;
+};
+
+std::vector<std::string> words_of(const std::string& text) {
+  std::vector<std::string> words;
+  std::size_t at = 0;
+  while ((at = text.find_first_not_of(' ', at)) != std::string::npos) {
+    const auto end = std::min(text.find(' ', at), text.size());
+    words.push_back(text.substr(at, end - at));
+    at = end;
+  }
+  return words;
+}
+
+/// The catalog knows the word as a file type, so it changes the common model's quant.
+bool is_quant(const app::Services& services, const std::string& word) {
+  return services.catalog.find_by_name("file_type", word).has_value();
+}
+
+/// Sets what the item's first word names: a file type, a model, or MODEL:QUANT.
+void name_model(const app::Services& services, const std::string& word, app::EstimateOptions& options) {
+  if (!options.sizing.model.empty() && is_quant(services, word)) {
+    options.sizing.quant = word;
+    return;
+  }
+  options.sizing.model = word;
+  const auto colon = word.rfind(':');
+  if (colon == std::string::npos || !is_quant(services, word.substr(colon + 1))) return;
+  options.sizing.quant = word.substr(colon + 1);
+  options.sizing.model = word.substr(0, colon);
+}
+
+/// An item is a model or a file type, and flags that hold for it alone.
+Result<app::ComparedOptions> column_of(const app::Services& services, const EstimateFlags& common,
+                                       const std::string& item) {
+  auto words = words_of(item);
+  if (words.empty()) return fail(ErrorCode::usage, "an empty item cannot be compared");
+  EstimateFlags flags = common;
+  name_model(services, words.front(), flags.options);
+  words.erase(words.begin());
+  Command command;
+  command.name = "compare";
+  command.groups = estimate_groups(flags, services.types);
+  if (auto parsed = parse_arguments(command, std::move(words)); !parsed)
+    return tl::unexpected(parsed.error());
+  return app::ComparedOptions{item, flags.options};
+}
+
+Result<app::Outcome> run(const app::Services& services, const CompareFlags& flags) {
+  if (flags.items.size() < 2)
+    return fail(ErrorCode::usage, "compare needs at least two items",
+                "llmsize compare qwen3-8b qwen3-14b, or llmsize compare -m qwen3-8b Q4_K_M Q8_0");
+  if (flags.items.size() > most_columns)
+    return fail(ErrorCode::usage, fmt::format("compare shows at most {} items", most_columns), "Name fewer.");
+  std::vector<app::ComparedOptions> columns;
+  for (const auto& item : flags.items) {
+    auto column = column_of(services, flags.common, item);
+    if (!column) return tl::unexpected(column.error());
+    columns.push_back(std::move(*column));
+  }
+  const auto host = app::host_for_budget(services, flags.common.host_file);
+  if (!host) return tl::unexpected(host.error());
+  return app::compare(services, *host, columns, flags.common.options.json);
+}
+
+}  // namespace
+
+Command compare_command(const app::Services& services) {
+  auto flags = std::make_shared<CompareFlags>();
+  Command command;
+  command.name = "compare";
+  command.summary = "models, quants or settings side by side";
+  command.examples = {
+      {"llmsize compare qwen3-8b qwen3-14b qwen3-32b --quant Q4_K_M --ram 32", "models under one budget"},
+      {"llmsize compare -m qwen3-32b Q4_K_M Q6_K Q8_0", "file types of one model"},
+      {"llmsize compare \"qwen3-32b -c 8192\" \"qwen3-32b -c 65536 -ctk q8_0 -ctv q8_0\"",
+       "settings: each item may bring flags of its own"}};
+  command.groups = estimate_groups(flags->common, services.types);
+  command.positionals = {"ITEM…",
+                         "a model, MODEL:QUANT, or with -m a file type; flags may follow within quotes",
+                         [flags](const std::string& word) -> Result<void> {
+                           flags->items.push_back(word);
+                           return {};
+                         }};
+  command.run = [flags, &services] { return run(services, *flags); };
+  return command;
+}
+
+}  // namespace llmsize::cli
