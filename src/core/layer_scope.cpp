@@ -106,6 +106,16 @@ const NamedQuantity quantities[] = {
     {{"first", "1 on layer 0"}, [](const Hyperparameters&, int layer) { return Value(layer == 0); }},
     {{"next_token", "1 on next-token-prediction layers"},
      [](const Hyperparameters& h, int layer) { return Value(layer >= h.main_layer_count()); }},
+    {{"ngrams", "1 on the layers that ple.layers names"},
+     [](const Hyperparameters& h, int layer) {
+       const auto* layers = h.list("ple.layers");
+       return Value(layers != nullptr && std::find(layers->begin(), layers->end(), layer) != layers->end());
+     }},
+    {{"own_weights", "1 on the first 2 * hrm.layers_per_stack layers, whose weights later ones share"},
+     [](const Hyperparameters& h, int layer) {
+       const auto stack = h.integer("hrm.layers_per_stack").value_or(0);
+       return Value(stack <= 0 || layer < saturating_multiply(2, stack));
+     }},
     {{"hashed", "1 on the first hash_layer_count layers"},
      [](const Hyperparameters& h, int layer) {
        return Value(layer < h.integer("hash_layer_count").value_or(0));
