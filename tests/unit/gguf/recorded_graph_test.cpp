@@ -30,6 +30,14 @@ std::string difference(const Model& model, const Architecture& architecture, int
   return text;
 }
 
+/// What the engine reserves for a graph of one token per sequence.
+std::int64_t decode_size(const Model& model, const Architecture& architecture, Run run) {
+  run.prompt_tokens = run.output_rows = run.sequences;
+  const auto scratch = compute_scratch(model, architecture, run);
+  REQUIRE(scratch);
+  return scratch->size.value();
+}
+
 }  // namespace
 
 TEST_CASE("Graphs equal the recorded ones node by node") {
@@ -52,4 +60,32 @@ TEST_CASE("Graphs equal the recorded ones node by node") {
   }
   CHECK(compared == 381);
   CHECK(differences == "");
+}
+
+TEST_CASE("A graph that decodes one token per sequence never needs more than the prompt's") {
+  if (std::getenv("LLMSIZE_SHARED") == nullptr) {
+    WARN("SKIPPED: graphs of decoding for recorded models; set LLMSIZE_SHARED to run it");
+    return;
+  }
+  const auto catalogs = catalog::Catalog::embedded();
+  const auto types = *catalog::load_tensor_types(catalogs);
+  for (const auto& name : test::small_model_names()) {
+    const auto model = test::small_model(name, types);
+    const auto architecture = catalog::load_architecture(catalogs, model.architecture);
+    REQUIRE(architecture);
+    for (const int number : {1, 2, 3}) {
+      auto request = test::recorded_settings(model.architecture, number);
+      // As small as a micro-batch of several tokens can be, where the two graphs are closest.
+      for (const std::int64_t tokens :
+           {2 * request.parallel.value_or(1), request.ubatch_tokens.value_or(0)}) {
+        request.ubatch_tokens = tokens;
+        const auto run = resolve_run(request, model, *architecture);
+        REQUIRE(run);
+        const auto prompt = compute_scratch(model, *architecture, *run);
+        REQUIRE(prompt);
+        INFO(name << '.' << number << ' ' << tokens);
+        CHECK(decode_size(model, *architecture, *run) <= prompt->size.value());
+      }
+    }
+  }
 }
