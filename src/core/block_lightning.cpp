@@ -32,6 +32,11 @@ void build_lightning(GraphContext& context, const GraphStep&) {
   const std::int64_t tokens = batch.tokens_per_sequence, sequences = batch.sequences;
   const Heads heads = context.heads();
   const std::int64_t length = heads.key_length;
+  constexpr std::int64_t most = std::int64_t{1} << 20;
+  if (length < 1 || length > most || heads.count < 1 || heads.count > most) {
+    graph.refuse(ErrorCode::malformed, "the head sizes of the lightning attention are missing or impossible");
+    return;
+  }
   RecurrentMemory nothing(context, RecurrentMemory::Part::shift);
   nothing.load();
   RecurrentMemory memory(context, RecurrentMemory::Part::state);

@@ -127,6 +127,14 @@ Model described_small_model(const std::string& name) {
   return model;
 }
 
+std::vector<RecordedSizes> described_small_models() {
+  std::vector<RecordedSizes> all;
+  for (const auto& [name, entry] : descriptions().at("models").items())
+    if (entry.contains("reserved"))
+      all.push_back({name, entry.at("reserved").get<std::vector<std::int64_t>>()});
+  return all;
+}
+
 Model small_model(const std::string& name, const TypeTable& types) {
   const auto header = shared_folder() + "/ground-truth/headers/tiny-" + name + ".head.gz";
   if (std::filesystem::exists(header)) {

@@ -20,6 +20,14 @@ Model small_model(const std::string& name, const TypeTable& types);
 /// "feature.".
 Model described_small_model(const std::string& name);
 
+/// What the engine reserved for the three recorded graphs of a model that tests/data/small_models.json
+/// describes, where it says so: the file stands on its own, without LLMSIZE_SHARED.
+struct RecordedSizes {
+  std::string name;
+  std::vector<std::int64_t> reserved;
+};
+std::vector<RecordedSizes> described_small_models();
+
 /// The first, second or third of the three graphs recorded for the model.
 RecordedGraph recorded_graph(const std::string& name, int number);
 
