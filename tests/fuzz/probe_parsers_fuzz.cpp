@@ -8,9 +8,12 @@
 #include "llmsize/probe/control_groups.hpp"
 #include "llmsize/probe/cpu.hpp"
 #include "llmsize/probe/gpus.hpp"
+#include "llmsize/probe/limits.hpp"
 #include "llmsize/probe/memory.hpp"
 #include "llmsize/probe/mounts.hpp"
+#include "llmsize/probe/platform.hpp"
 #include "llmsize/probe/probe.hpp"
+#include "llmsize/probe/recorded_answers.hpp"
 #include "llmsize/probe/smbios.hpp"
 #include "llmsize/probe/text.hpp"
 #include "llmsize/render/host.hpp"
@@ -41,7 +44,27 @@ constexpr std::array paths = {"/proc/meminfo",
                               "/proc/self/limits",
                               "/sys/firmware/dmi/entries/17-0/raw",
                               "/proc/version",
-                              "/sys/class/drm/card0/device/vendor"};
+                              "/sys/class/drm/card0/device/vendor",
+                              "/.llmsize/answers",
+                              "/proc/spl/kstat/zfs/arcstats",
+                              "/proc/driver/nvidia/gpus/0/numa_status",
+                              "/sys/devices/system/cpu/cpu0/regs/identification/midr_el1",
+                              "/sys/devices/system/cpu/cpu0/cpu_capacity",
+                              "/sys/devices/cpu_core/cpus",
+                              "/sys/bus/dax/devices/dax0.0/target_node",
+                              "/sys/devices/system/node/node1/meminfo",
+                              "/sys/devices/system/node/node1/cpumap",
+                              "/sys/devices/system/node/node0/memory_side_cache/index1/size",
+                              "/sys/devices/system/node/node0/access0/initiators/read_bandwidth",
+                              "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages",
+                              "/sys/kernel/mm/transparent_hugepage/enabled",
+                              "/sys/class/drm/card0/device/mem_info_vram_total",
+                              "/sys/class/drm/card0/device/lmem_total_bytes",
+                              "/usr/share/libdrm/amdgpu.ids",
+                              "/sys/fs/cgroup/memory.current",
+                              "/sys/fs/cgroup/cpuset.mems.effective",
+                              "/etc/os-release",
+                              "/proc/1/environ"};
 
 void probe_tree(const std::string& bytes) {
   test::MemoryFiles files;
@@ -52,6 +75,8 @@ void probe_tree(const std::string& bytes) {
     if (end == std::string::npos) break;
     begin = end + 1;
   }
+  const AnswerReplay replay{Answers(files.read_text(recorded_answers_path).value_or(""))};
+  static_cast<void>(gather({files, &replay.system(), &replay.commands(), &replay.environment(), ""}));
   const Host host = gather({files, nullptr, nullptr, nullptr, ""});
   const std::string json = render::host_json(host, std::nullopt);
   const auto again = render::host_from_json(json, "fuzz");
@@ -73,6 +98,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t leng
   static_cast<void>(parse_memory_device(bytes));
   static_cast<void>(channel_of(bytes, bytes));
   static_cast<void>(parse_nvidia_smi(bytes));
+  static_cast<void>(parse_device_list(bytes));
+  static_cast<void>(amd_marketing_name(bytes, "0x744c", "0xc8"));
+  static_cast<void>(parse_hexadecimal(bytes));
+  static_cast<void>(parse_arc_reclaimable(bytes));
+  static_cast<void>(parse_gpu_node(bytes));
+  static_cast<void>(available_on_node(bytes, "fuzz"));
+  static_cast<void>(parse_memlock(bytes));
+  static_cast<void>(parse_os_release(bytes));
+  static_cast<void>(parse_cache_size(bytes));
+  // What was kept reads back to itself.
+  const std::string kept = Answers(bytes).text();
+  if (Answers(kept).text() != kept) __builtin_trap();
   static_cast<void>(render::host_from_json(bytes, "fuzz"));
   probe_tree(bytes);
   return 0;
