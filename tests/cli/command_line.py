@@ -426,6 +426,64 @@ class Probe(CommandLineCase):
         self.assertIsNone(document["cpu"]["isa"])
         self.assertEqual(document["gpus"], [])
 
+    def test_a_dump_replays_to_the_same_facts(self):
+        with tempfile.TemporaryDirectory() as folder:
+            archive, tree = pathlib.Path(folder, "host.tar"), pathlib.Path(folder, "tree")
+            self.assertEqual(run("probe", "--dump", str(archive)).returncode, 0)
+            tree.mkdir()
+            subprocess.run(["tar", "-xf", archive, "-C", tree], check=True)
+            live, replayed = self.document("probe"), self.document("probe", "--root", str(tree))
+        # What changes from one moment to the next is left out; a GPU's library cannot be recorded.
+        for document in (live, replayed):
+            document["limits"].pop("memory_available_bytes")
+        for section in ("cpu", "limits", "platform", "dimms"):
+            self.assertEqual(live[section], replayed[section], section)
+        self.assertEqual(live["memory"]["total_bytes"], replayed["memory"]["total_bytes"])
+
+    def test_saved_measurements_are_used_for_estimates(self):
+        with tempfile.TemporaryDirectory() as folder:
+            home = {"XDG_DATA_HOME": folder}
+            # A small stated cache makes the buffer small, so that measuring takes a moment only.
+            document = self.document("probe", "--bench", "memory", "--bench-seconds", "0.05", "--llc", "1MiB", "--save", env=home)
+            measured = document["memory"]["measured_bandwidth_bytes_per_second"]
+            self.assertGreater(measured, 0)
+            self.assertTrue(pathlib.Path(folder, "llmsize", "host.json").exists())
+            again = self.document("probe", env=home)
+            self.assertEqual(again["memory"]["measured_bandwidth_bytes_per_second"], measured)
+            self.assertEqual(again["memory"]["basis"]["measured_bandwidth_bytes_per_second"]["basis"], "measured")
+            speed = self.document("estimate", "-m", "qwen3-8b", "--quant", "Q4_K_M", env=home)["throughput"]
+            self.assertIsNotNone(speed["decode_tokens_per_second"]["mid"])
+            pathlib.Path(folder, "llmsize", "host.json").write_text("damage")
+            self.assertIn("not used", run("probe", env=home).stdout)
+        self.failure("probe", "--bench", "memory", "--root", "/", status=2, says="recorded")
+
+    def test_the_tightest_of_nested_control_groups_binds(self):
+        base = pathlib.Path("/sys/fs/cgroup/memory")
+        limit = "memory.limit_in_bytes"
+        if not base.is_dir():
+            base, limit = pathlib.Path("/sys/fs/cgroup"), "memory.max"
+        outer = base / f"llmsize-test-{os.getpid()}"
+        inner = outer / "inner"
+        try:
+            outer.mkdir()
+            if limit == "memory.max":
+                (outer / "cgroup.subtree_control").write_text("+memory")
+            inner.mkdir()
+            (outer / limit).write_text("268435456")
+            (inner / limit).write_text("536870912")
+            probe = subprocess.run([BINARY, "probe", "--json"], capture_output=True, text=True, timeout=120,
+                                   preexec_fn=lambda: (inner / "cgroup.procs").write_text(str(os.getpid())))
+        except OSError as error:
+            self.skipTest(f"control groups cannot be made here: {error}")
+        finally:
+            for folder in (inner, outer):
+                if folder.is_dir():
+                    folder.rmdir()
+        document = json.loads(probe.stdout)
+        self.assertEqual(document["limits"]["memory_max_bytes"], 268435456)
+        self.assertEqual(document["limits"]["bound_by"], str(outer / limit))
+        self.assertIn(str(outer / limit), document["effective"]["bound_by"])
+
     def test_two_saved_probes_are_compared(self):
         with tempfile.TemporaryDirectory() as folder:
             saved = pathlib.Path(folder, "host.json")
