@@ -238,6 +238,7 @@ nlohmann::ordered_json estimate_document(const EstimateReport& report) {
            : report.footprint.offload.devices[0].backend},
       {"min_engine_version", nullptr}};
   document["scratch"] = scratch_json(report.footprint.scratch);
+  document["scratch_note"] = "parts share space: the peak is not their sum, and not the process's peak";
   document["throughput"] = {{"decode_tokens_per_second", speed_json(report.decode_speed)},
                             {"prefill_tokens_per_second", speed_json(report.prompt_speed)},
                             {"assumed_active_tokens", nullptr}};
