@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "llmsize/app/params_devices.hpp"
 #include "llmsize/catalog/file_types.hpp"
 #include "llmsize/catalog/params_neighbours.hpp"
 #include "llmsize/core/text.hpp"
@@ -112,12 +113,18 @@ Result<EstimateReport> size_params(const Services& services, ParamCount params,
   report.notes.push_back(fmt::format(
       "weights and KV cache are intervals over the catalog's {} of about this size ({}); -m NAME is exact",
       kind, fmt::join(estimate->neighbours, ", ")));
-  if (!request.offload.devices.empty())
-    report.notes.emplace_back("everything is counted on the host; -m NAME splits a model over GPUs");
   f.host.device = "CPU";
   f.host.weights = f.weights.size;
   f.host.caches = f.kv_cache.size;
   f.host.compute = f.compute;
+  if (!request.offload.devices.empty()) {
+    neighbours_request.model = estimate->neighbours.front();
+    const auto split = size_model(services, neighbours_request);
+    if (!split) return tl::unexpected(split.error());
+    spread_like(f, split->footprint, request.residency.load_mode);
+    report.notes.push_back(
+        fmt::format("the GPUs hold the shares that they would hold of {}", neighbours_request.model));
+  }
   if (!active)
     report.notes.emplace_back("-A N says how many parameters are active, for a mixture of experts");
   return report;

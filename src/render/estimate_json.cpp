@@ -213,12 +213,21 @@ Json gate_json(const ContextGate& gate) {
           {"turns_left", gate.turn_tokens > 0 ? Json(gate.turns) : Json()}};
 }
 
-Json stress_json(const StressCase& stress) {
+/// Whether the host holds the case; null where its budget is unknown.
+Json holds_stress(const EstimateReport& report) {
+  const auto& places = report.verdict.places;
+  if (places.empty() || !places.front().budget.known()) return Json();
+  return report.stress->need - report.footprint.elsewhere_high <= *places.front().budget.value;
+}
+
+Json stress_json(const EstimateReport& report) {
+  const StressCase& stress = *report.stress;
   return {{"slots", stress.slots},
           {"input_tokens_per_slot", stress.input_tokens},
           {"output_tokens_per_slot", stress.output_tokens},
           {"checkpoints_bytes", stress.checkpoints.value()},
-          {"need_bytes", stress.need.value()}};
+          {"need_bytes", stress.need.value()},
+          {"fits_host", holds_stress(report)}};
 }
 
 }  // namespace
@@ -248,7 +257,7 @@ nlohmann::ordered_json estimate_document(const EstimateReport& report) {
                                    : Json();
   document["solve"] = report.solution ? solution_json(*report.solution) : Json();
   document["gate"] = report.gate ? gate_json(*report.gate) : Json();
-  document["stress"] = report.stress ? stress_json(*report.stress) : Json();
+  document["stress"] = report.stress ? stress_json(report) : Json();
   document["notes"] = report.notes;
   return document;
 }

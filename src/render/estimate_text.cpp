@@ -79,13 +79,21 @@ std::string limit_lines(const EstimateReport& report) {
       out += fmt::format("  after {} turns of {} tokens the conversation runs out\n", grouped(gate->turns),
                          grouped(gate->turn_tokens));
   }
-  if (const auto& stress = report.stress)
+  if (const auto& stress = report.stress) {
     out += fmt::format(
         "\nStress: {} slots with {} tokens in and {} out at once need {}, checkpoints of {} and a full "
         "prompt "
-        "cache included\n",
+        "cache included",
         stress->slots, grouped(stress->input_tokens), grouped(stress->output_tokens), size_text(stress->need),
         size_text(stress->checkpoints));
+    const auto& places = report.verdict.places;
+    if (!places.empty() && places.front().budget.known()) {
+      const Bytes left = *places.front().budget.value - (stress->need - report.footprint.elsewhere_high);
+      out += left < Bytes(0) ? fmt::format("; {} of memory are missing", size_text(Bytes(0) - left))
+                             : fmt::format("; {} of memory are left", size_text(left));
+    }
+    out += ".\n";
+  }
   return out;
 }
 

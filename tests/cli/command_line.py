@@ -206,6 +206,17 @@ class Devices(CommandLineCase):
         failed = self.document(*self.MODEL, "--gpu", "3GiB", "-ngl", "all", status=3)
         self.assertEqual((failed["verdict"]["fits"], failed["verdict"]["bound_by"]), ("cannot", "GPU0"))
 
+    def test_parameters_alone_are_spread_like_a_model_of_that_size(self):
+        document = self.document("estimate", "--params", "32", "--quant", "Q4_K_M", "--gpu", "24GiB", "--ram", "64")
+        memory, places = document["memory"], {p["device"]: p for p in document["verdict"]["places"]}
+        self.assertEqual(set(places), {"CPU", "GPU0"})
+        held = sum(d["weights_bytes"] for d in memory["devices"] if "part_of" not in d)
+        # Every model holds its embedding once or, tied, twice; rounding is below a kibibyte.
+        self.assertAlmostEqual(held, memory["weights_bytes"], delta=memory["weights_bytes"] / 20)
+        self.assertLess(memory["low_bytes"], memory["total_bytes"])
+        self.assertLess(memory["total_bytes"], memory["high_bytes"])
+        self.document("estimate", "--params", "70", "--gpu", "24GiB", "-ngl", "all", "--ram", "64", status=3)
+
     def test_memory_that_is_shared_is_counted_once(self):
         document = self.document(*self.MODEL, "--gpu", "Apple M2 Max")
         memory = document["memory"]
@@ -319,6 +330,7 @@ class Inverse(CommandLineCase):
         stress = document["stress"]
         self.assertEqual(stress["need_bytes"], document["memory"]["high_bytes"] + stress["checkpoints_bytes"])
         self.assertGreater(stress["checkpoints_bytes"], 0)
+        self.assertTrue(stress["fits_host"])
         self.failure(*self.MODEL, "-c", "4096", "--stress", "--input-tokens", "6000", status=2, says="--ctx-size")
 
 
