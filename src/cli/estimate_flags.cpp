@@ -17,7 +17,8 @@ constexpr std::int64_t highest_parallel = 256;
 
 OptionGroup model_options(EstimateOptions& o, const TypeTable& types) {
   const auto tensor_type_rule = [&o, &types](const std::string& text) -> Result<void> {
-    const auto equals = text.rfind('=');
+    // The first '=' ends the pattern, as in the engine.
+    const auto equals = text.find('=');
     std::optional<TensorType> type;
     if (equals == std::string::npos || equals == 0)
       return fail(ErrorCode::usage, fmt::format("\"{}\" is not REGEX=TYPE", text),

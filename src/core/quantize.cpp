@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "llmsize/core/text.hpp"
+
 namespace llmsize {
 namespace {
 
@@ -65,6 +67,10 @@ constexpr Fallback fallbacks[] = {
 
 /// The one type that is refused instead.
 constexpr std::string_view refused_undivided = "q1_0";
+
+/// Types of indices and of intermediate results, which ggml_quantize_chunk does not know. Source: llama.cpp,
+/// ggml/src/ggml.c.
+constexpr std::string_view types_without_encoder[] = {"i8", "i16", "i32", "i64", "f64", "q8_1", "q8_K"};
 
 /// Types that the engine quantizes to only with an importance matrix.
 constexpr std::string_view matrix_types[] = {"iq3_xxs", "iq2_xxs", "iq2_xs", "iq2_s", "iq1_m", "iq1_s"};
@@ -153,10 +159,19 @@ class TypeChooser {
           return is_attention_value(category_of(tensor.name));
         })) {}
 
+  Result<void> check_overrides() {
+    for (const auto& type : {options_.output_tensor_type, options_.token_embedding_type})
+      if (type)
+        if (auto checked = check_encoder(*type); !checked) return checked;
+    return compile_patterns();
+  }
+
+  /// The engine turns a pattern's letters to lower case before it compiles it, even of classes such as "not a digit".
   Result<void> compile_patterns() {
     for (const auto& [pattern, type] : options_.tensor_types) {
+      if (auto checked = check_encoder(type); !checked) return checked;
       try {
-        patterns_.emplace_back(std::regex(pattern), type);
+        patterns_.emplace_back(std::regex(lower_case(pattern)), type);
       } catch (const std::regex_error&) {
         return fail(ErrorCode::usage, fmt::format("\"{}\" is not a regular expression", pattern),
                     "Write --tensor-type REGEX=TYPE, for example --tensor-type 'ffn_down=q8_0'.");
@@ -180,6 +195,12 @@ class TypeChooser {
   }
 
  private:
+  [[nodiscard]] Result<void> check_encoder(const TensorType& type) const {
+    if (!contains(types_without_encoder, type.name())) return {};
+    return fail(ErrorCode::refused_by_engine, fmt::format("the quantizer cannot write {}", type.name()),
+                "Name a type that holds weights, such as q8_0 or f16.");
+  }
+
   /// The type before it is checked against the tensor's source.
   Result<TensorType> target(const Tensor& tensor) {
     const auto category = category_of(tensor.name);
@@ -306,7 +327,7 @@ Result<std::vector<TensorType>> quantized_types(const Model& model, const FileTy
     return fail(ErrorCode::refused_by_engine, fmt::format("{}: {}", file_type.id, file_type.refused),
                 "Choose another quant type.");
   TypeChooser chooser(model, file_type, types, options);
-  if (auto compiled = chooser.compile_patterns(); !compiled) return tl::unexpected(compiled.error());
+  if (auto compiled = chooser.check_overrides(); !compiled) return tl::unexpected(compiled.error());
   std::vector<TensorType> result(model.tensors.size());
   for (const std::size_t index : engine_order(model.tensors)) {
     const auto type = chooser.choose(model.tensors[index]);

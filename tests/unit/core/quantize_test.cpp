@@ -118,6 +118,12 @@ TEST_CASE("Options override types in the engine's order") {
   options = {};
   options.tensor_types = {{"blk\\.0\\.", q8_0}, {"ffn_down", q6_k}};
   CHECK(chosen(model, mixed(), options) == "q6_K q4_K q8_0 q6_K");
+  // Patterns hold under --pure too, and in whatever case they are written.
+  options.pure = true;
+  options.tensor_types = {{"FFN_DOWN", q6_k}};
+  CHECK(chosen(model, mixed(), options) == "q4_K q4_K q6_K q6_K");
+  options.tensor_types = {{"ffn_down", tensor_type::i32}};
+  CHECK_THAT(chosen(model, mixed(), options), Catch::Contains("cannot write i32"));
   options.tensor_types = {{"(", q8_0}};
   CHECK_THAT(chosen(model, mixed(), options), Catch::Contains("not a regular expression"));
 }
