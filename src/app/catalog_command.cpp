@@ -5,12 +5,10 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "llmsize/app/catalog_folders.hpp"
+#include "llmsize/app/catalog_addition.hpp"
 #include "llmsize/app/catalog_kinds.hpp"
 #include "llmsize/app/guide_report.hpp"
-#include "llmsize/catalog/model_entry.hpp"
 #include "llmsize/core/text.hpp"
-#include "llmsize/gguf/reader.hpp"
 
 namespace llmsize::app {
 namespace {
@@ -154,42 +152,6 @@ Outcome validate(const Services& services, bool json) {
           status};
 }
 
-/// The model's id from its name or file: letters, digits and "._-", in lower case.
-std::string id_from(const Model& model, const std::string& path) {
-  std::string text =
-      model.name.empty() || model.name == "n/a" ? path.substr(path.rfind('/') + 1) : model.name;
-  if (text.ends_with(".gguf")) text.erase(text.size() - 5);
-  std::string id;
-  for (const char c : lower_case(text)) {
-    const bool kept = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
-    id += kept ? c : '-';
-  }
-  return id;
-}
-
-/// `catalog add FILE`: an entry made from a header, into the user's own catalog folder.
-Result<Outcome> add_entry(const Services& services, const CatalogOptions& options) {
-  if (options.words.size() != 2)
-    return fail(ErrorCode::usage, "add needs one file", "For example: llmsize catalog add model.gguf.");
-  const std::string& path = options.words[1];
-  const auto model = read_gguf(services.files, path, services.types);
-  if (!model) return tl::unexpected(model.error());
-  const std::string id = options.id.empty() ? id_from(*model, path) : options.id;
-  const auto text = catalog::model_entry(services.catalog, *model, id, options.as_of);
-  if (!text) return tl::unexpected(text.error());
-  const std::string folder = user_catalog_folders(services.environment).back();
-  if (const auto made = services.writer.make_folders(folder); !made) return tl::unexpected(made.error());
-  const std::string target = folder + "/" + id + ".json";
-  if (const auto written = services.writer.write_whole(target, *text); !written)
-    return tl::unexpected(written.error());
-  if (options.json) {
-    const Json document = {{"schema", "llmsize.catalog/1"}, {"added", id}, {"file", target}};
-    return Outcome{document.dump(2) + '\n'};
-  }
-  return Outcome{fmt::format(
-      "{} is in the catalog as {}: llmsize estimate -m {} sizes it without the file.\n", path, target, id)};
-}
-
 }  // namespace
 
 Result<Outcome> run_catalog(const Services& services, const CatalogOptions& options) {
@@ -198,7 +160,7 @@ Result<Outcome> run_catalog(const Services& services, const CatalogOptions& opti
   if (complete.words.empty()) complete.words = {"list"};
   if (verb == "list") return list_entries(services, complete);
   if (verb == "show") return show_entry(services, complete);
-  if (verb == "add") return add_entry(services, complete);
+  if (verb == "add") return add_to_catalog(services, complete);
   if (verb == "validate") return validate(services, complete.json);
   return fail(ErrorCode::usage, fmt::format("catalog cannot \"{}\"", verb),
               "Use list, show, validate or add.");

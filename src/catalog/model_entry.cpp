@@ -19,6 +19,9 @@ using nlohmann::json;
 /// Keeps members in the order in which people read them.
 using OrderedJson = nlohmann::ordered_json;
 
+/// Hyperparameters that a header shows only by its tensors.
+constexpr std::string_view feature_prefix = "feature.";
+
 /// Name and dimensions: what a template must reproduce. Types are the quantizer's business.
 using Shape = std::pair<std::string, std::array<std::int64_t, 4>>;
 
@@ -30,10 +33,9 @@ std::set<Shape> shapes_of(const std::vector<Tensor>& tensors) {
 
 /// Every "NAME" that a "feature.NAME" in the architecture's entry asks for.
 std::set<std::string> features_asked(const std::string& text) {
-  constexpr std::string_view prefix = "feature.";
   std::set<std::string> names;
-  for (auto at = text.find(prefix); at != std::string::npos; at = text.find(prefix, at)) {
-    at += prefix.size();
+  for (auto at = text.find(feature_prefix); at != std::string::npos; at = text.find(feature_prefix, at)) {
+    at += feature_prefix.size();
     const auto end = std::find_if_not(text.begin() + static_cast<std::ptrdiff_t>(at), text.end(), [](char c) {
       return c == '_' || std::isalnum(static_cast<unsigned char>(c)) != 0;
     });
@@ -91,8 +93,29 @@ bool is_about_the_file(const std::string& key) {
 OrderedJson hyperparameters_json(const Hyperparameters& parameters) {
   OrderedJson out = OrderedJson::object();
   for (const auto& [key, value] : parameters.all())
-    if (!is_about_the_file(key)) std::visit([&, name = key](const auto& v) { out[name] = v; }, value);
+    if (!is_about_the_file(key) && !key.starts_with(feature_prefix))
+      std::visit([&, name = key](const auto& v) { out[name] = v; }, value);
   return out;
+}
+
+/// What the model itself states (one read from a config.json does), and what its tensors show.
+OrderedJson features_json(const Hyperparameters& parameters, const std::set<std::string>& shown) {
+  OrderedJson out = OrderedJson::object();
+  for (const auto& [key, value] : parameters.all())
+    if (key.starts_with(feature_prefix))
+      std::visit([&, name = key.substr(feature_prefix.size())](const auto& v) { out[name] = v; }, value);
+  for (const auto& feature : shown) out[feature] = true;
+  return out;
+}
+
+/// Where the figures come from.
+std::string source_of(const Model& model) {
+  const std::string& origin = model.origin;
+  const auto slash = origin.rfind('/');
+  const bool stored =
+      origin.starts_with("hf:") || origin.starts_with("ollama:") || origin.starts_with("lmstudio:");
+  const std::string name = stored || slash == std::string::npos ? origin : origin.substr(slash + 1);
+  return (model.source == ModelSource::config ? "config.json of " : "GGUF header of ") + name;
 }
 
 const TensorType& usual_type(const Tensor& tensor) {
@@ -152,15 +175,10 @@ Result<std::string> model_entry(const Catalog& catalog, const Model& model, cons
   OrderedJson out = {{"id", id}, {"name", model.name}, {"architecture", model.architecture}};
   out["total_params"] = model.total_params().value();
   out["hyperparameters"] = hyperparameters_json(model.hyperparameters);
-  if (!description.features.empty()) {
-    OrderedJson features = OrderedJson::object();
-    for (const auto& feature : description.features) features[feature] = true;
-    out["features"] = std::move(features);
-  }
+  OrderedJson features = features_json(model.hyperparameters, description.features);
+  if (!features.empty()) out["features"] = std::move(features);
   if (!description.exact) out["tensors"] = tensors_json(model.tensors);
-  const auto slash = model.origin.rfind('/');
-  out["source"] =
-      "GGUF header of " + (slash == std::string::npos ? model.origin : model.origin.substr(slash + 1));
+  out["source"] = source_of(model);
   out["as_of"] = as_of;
   const OrderedJson document = {{"kind", "model"}, {"entries", OrderedJson::array({std::move(out)})}};
   // Names in a header need not be UTF-8; what is not becomes the replacement character.

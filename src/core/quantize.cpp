@@ -166,7 +166,8 @@ class TypeChooser {
     return compile_patterns();
   }
 
-  /// The engine turns a pattern's letters to lower case before it compiles it, even of classes such as "not a digit".
+  /// The engine turns a pattern's letters to lower case before it compiles it, even of classes such as "not a
+  /// digit".
   Result<void> compile_patterns() {
     for (const auto& [pattern, type] : options_.tensor_types) {
       if (auto checked = check_encoder(type); !checked) return checked;

@@ -333,6 +333,7 @@ class RemoteModels(unittest.TestCase):
         params = 2 * 1000 * 256 + 3 * 256 + 2 * 256 * 256 + 2 * 128 * 256 + 3 * 512 * 256
         with Loopback(files) as hub:
             document = self.estimate("hf:org/model:Q8_0", hub.address)
+            self.added("hf:org/model", "model", document, hub.address)
         self.assertEqual(document["model"]["total_params"], params)
         self.assertEqual(document["artifact"]["quant"], "Q8_0")
         notes = json.dumps(document["notes"])
@@ -343,6 +344,32 @@ class RemoteModels(unittest.TestCase):
             pathlib.Path(self.home.name, name).write_bytes(data)
         local = self.estimate(self.home.name, "http://127.0.0.1:9", "--quant", "Q8_0")
         self.assertEqual(local["memory"], document["memory"])
+        self.added(self.home.name, "mine", document)
+
+    def added(self, name, identifier, document, hub="http://127.0.0.1:9"):
+        """`catalog add` makes an entry that the catalog accepts and that gives the same bytes without the model."""
+        result = self.run_program("catalog", "add", name, "--id", identifier, hub=hub)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        checked = self.run_program("catalog", "validate")
+        self.assertEqual(checked.returncode, 0, checked.stdout)
+        again = self.estimate(identifier, "http://127.0.0.1:9", "--quant", "Q8_0")
+        for key in ("weights_bytes", "kv_bytes", "compute_bytes"):
+            self.assertEqual(again["memory"][key], document["memory"][key])
+
+    def test_models_of_other_programs_are_named_and_added(self):
+        store = pathlib.Path(self.home.name, ".ollama", "models")
+        manifest = store / "manifests" / "registry.ollama.ai" / "library" / "small" / "1b"
+        manifest.parent.mkdir(parents=True)
+        (store / "blobs").mkdir()
+        manifest.write_text(json.dumps({"layers": [{"mediaType": "application/vnd.ollama.image.model", "digest": "sha256:" + "a" * 64}]}))
+        # The entry names no types, so it is compared at a type that the file has not been quantized to yet.
+        (store / "blobs" / ("sha256-" + "a" * 64)).write_bytes(gguf_bytes(self.folder.name, "f16"))
+        document = self.estimate("ollama:small:1b", "http://127.0.0.1:9", "--quant", "Q8_0")
+        self.assertEqual(document["model"]["id"], "small:1b")
+        self.added("ollama:small:1b", "small-1b", document)
+        again = self.run_program("catalog", "add", "small-1b")
+        self.assertEqual(again.returncode, 2)
+        self.assertIn("already", again.stderr)
 
 
 if __name__ == "__main__":

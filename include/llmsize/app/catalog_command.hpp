@@ -9,11 +9,11 @@
 namespace llmsize::app {
 
 struct CatalogOptions {
-  std::vector<std::string> words;  ///< "list KIND", "show [KIND] ID", "validate", "add FILE".
+  std::vector<std::string> words;  ///< "list KIND", "show [KIND] ID", "validate", "add MODEL".
   std::string family;              ///< list: only models of this family, by its "family" value.
   std::string architecture;        ///< list: only models of this architecture.
   std::string match;               ///< list: only ids that contain this text.
-  std::string id;                  ///< add: the entry's id; empty: from the file's name.
+  std::string id;                  ///< add: the entry's id; empty: from the model's name.
   std::string as_of;               ///< add: year and month of today, "2026-09".
   bool json = false;
 };

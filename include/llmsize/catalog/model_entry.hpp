@@ -10,8 +10,8 @@
 
 namespace llmsize::catalog {
 
-/// A catalog file that holds one model entry describing `model`, read from a GGUF header, so that it can be
-/// sized later without the file, at any quant type: `llmsize catalog add`.
+/// A catalog file that holds one model entry describing `model`, read from a GGUF header or a config.json, so
+/// that it can be sized later without the file, at any quant type: `llmsize catalog add`.
 ///
 /// Where the architecture's templates reproduce the file's tensors, the entry is hyperparameters and
 /// features; where they do not, or the architecture is unknown, it lists the tensors as well. `as_of` is a
