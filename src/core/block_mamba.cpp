@@ -1,4 +1,6 @@
 // State-space layers: Mamba's selective scan with its convolution, in the first and the second form.
+#include <algorithm>
+
 #include "llmsize/core/graph_blocks.hpp"
 #include "llmsize/core/recurrent_memory.hpp"
 
@@ -208,7 +210,8 @@ void build_plamo_mamba(GraphContext& context, const GraphStep&) {
   const std::int64_t heads = sizes.step_rank;
   const std::int64_t length = sizes.inner / heads;
   RecurrentMemory memory(context, RecurrentMemory::Part::shift);
-  const TensorId window = load_window(context, memory, sizes, memory.width() / (sizes.convolution - 1));
+  const TensorId window =
+      load_window(context, memory, sizes, memory.width() / std::max<std::int64_t>(1, sizes.convolution - 1));
   const std::int64_t width = graph.dimension(context.current(), 0);
   TensorId in = linear(context, "ssm_in", graph.reshape(context.current(), {width, tokens, sequences, 1}),
                        {false, false, false});

@@ -114,3 +114,19 @@ TEST_CASE("Models known by hyperparameters alone reserve what the engine recorde
   }
   CHECK(compared == 3 * 58);
 }
+
+TEST_CASE("A convolution of one tap, which keeps nothing, is sized like any other") {
+  const auto catalogs = catalog::Catalog::embedded();
+  auto model = test::described_small_model("plamo2-dense");
+  model.hyperparameters.set("ssm.conv_kernel", std::int64_t{1});
+  const auto architecture = catalog::load_architecture(catalogs, model.architecture);
+  REQUIRE(architecture);
+  const auto tensors = expand_tensors(*architecture, model.hyperparameters);
+  REQUIRE(tensors);
+  model.tensors = *tensors;
+  const auto run = resolve_run(test::recorded_settings(model.architecture, 1), model, *architecture);
+  REQUIRE(run);
+  // The tensors contradict a state without a window, so an answer or a refusal is right; a crash is not.
+  const auto scratch = compute_scratch(model, *architecture, *run);
+  CHECK((scratch || scratch.error().code == ErrorCode::malformed));
+}
