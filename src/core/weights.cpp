@@ -42,10 +42,12 @@ Bytes buffer_size(const Tensor& tensor, const BufferRule& rule) {
 }
 
 int copies_in_engine(const Model& model, const Tensor& tensor) {
+  // Asked for every tensor, so the usual answers come before the costlier look-ups.
+  const int layer = layer_of(tensor.name);
+  if (layer < 0) return tensor.name == "token_embd.weight" && holds_embedding_twice(model) ? 2 : 1;
   const auto& parameters = model.hyperparameters;
-  if (parameters.next_token_layer_count() > 0 && layer_of(tensor.name) >= parameters.main_layer_count())
-    return 0;
-  return tensor.name == "token_embd.weight" && holds_embedding_twice(model) ? 2 : 1;
+  if (!parameters.has("nextn_predict_layers")) return 1;
+  return parameters.next_token_layer_count() > 0 && layer >= parameters.main_layer_count() ? 0 : 1;
 }
 
 Bytes engine_weights_size(const Model& model) {

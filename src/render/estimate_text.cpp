@@ -188,7 +188,10 @@ std::string memory_lines(const EstimateReport& report, bool explain) {
   const Footprint& f = report.footprint;
   const bool mapped = report.residency.load_mode != LoadMode::none;
   const MemoryLine lines[] = {
-      {"weights", &f.weights, mapped ? "mapped from the file" : "read into memory"},
+      {"weights", &f.weights,
+       !mapped             ? "read into memory"
+       : f.devices.empty() ? "mapped from the file"
+                           : "the host's part mapped from the file"},
       {"repacked weights", &f.repacked, "second copy in the processor's layout; --no-repack drops it"},
       {"KV cache", &f.kv_cache, "reserved in full at start"},
       {"recurrent state", &f.state, ""},
