@@ -69,7 +69,8 @@ const PlaceVerdict* verdict_of(const EstimateReport& report, const std::string& 
 }
 
 Json device_json(const EstimateReport& report, const DeviceMemory& memory, bool context_known) {
-  const auto* verdict = verdict_of(report, memory.device);
+  // A device in the host's memory has the host's room.
+  const auto* verdict = verdict_of(report, memory.unified ? "CPU" : memory.device);
   const bool judged = verdict != nullptr && verdict->budget.known();
   const Fact<Bytes>& capacity = verdict != nullptr ? verdict->budget : memory.capacity;
   const auto context = [&](Bytes size) { return context_known ? Json(size.value()) : Json(); };

@@ -206,6 +206,25 @@ class Devices(CommandLineCase):
         failed = self.document(*self.MODEL, "--gpu", "3GiB", "-ngl", "all", status=3)
         self.assertEqual((failed["verdict"]["fits"], failed["verdict"]["bound_by"]), ("cannot", "GPU0"))
 
+    def test_a_saved_hosts_gpus_are_used_and_shared_memory_is_the_hosts(self):
+        def gpu(name, free, unified):
+            return {"name": name, "vendor": "NVIDIA", "memory_total_bytes": free, "memory_free_bytes": free, "unified": unified,
+                    "pool_id": "system" if unified else "0", "backend": "cuda", "id": "0"}
+
+        host = json.loads(run("probe", "--ram", "64", "--json").stdout)
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "host.json")
+            for name, free, unified, places in (("NVIDIA GeForce RTX 4090", 23 << 30, False, ["CPU", "GPU0"]), ("NVIDIA GB10", None, True, ["CPU"])):
+                host["gpus"] = [gpu(name, free, unified)]
+                path.write_text(json.dumps(host))
+                arguments = ("estimate", "-m", "qwen2.5-1.5b-instruct", "--host", str(path), "--cache-ram", "0")
+                document = json.loads(run(*arguments, "--json").stdout)
+                self.check_schema(document)
+                devices = {d["device"]: d for d in document["memory"]["devices"]}
+                self.assertEqual(document["run"]["gpu_layers"], 29)
+                self.assertEqual([p["device"] for p in document["verdict"]["places"]], places)
+                self.assertEqual(devices["GPU0"]["headroom_bytes"] == devices["CPU"]["headroom_bytes"], unified)
+
     def test_parameters_alone_are_spread_like_a_model_of_that_size(self):
         document = self.document("estimate", "--params", "32", "--quant", "Q4_K_M", "--gpu", "24GiB", "--ram", "64")
         memory, places = document["memory"], {p["device"]: p for p in document["verdict"]["places"]}
