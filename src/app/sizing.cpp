@@ -104,7 +104,8 @@ Result<LoadedModel> load_for_sizing(const Services& services, const SizingReques
   return loaded;
 }
 
-Result<Sizing> size_model(const Services& services, const SizingRequest& request) {
+Result<Sizing> size_model(const Services& services, const SizingRequest& request,
+                          const Scratch* known_scratch) {
   auto loaded = request.loaded ? Result<LoadedModel>(*request.loaded) : load_for_sizing(services, request);
   if (!loaded) return tl::unexpected(loaded.error());
   Sizing sizing;
@@ -112,20 +113,22 @@ Result<Sizing> size_model(const Services& services, const SizingRequest& request
   sizing.weights = std::move(loaded->weights);
   sizing.file = std::move(loaded->file);
   sizing.architecture = std::move(loaded->architecture);
-  Model* const model = &loaded->model;
-  sizing.notes = model->notes;
+  Model& model = loaded->model;
+  sizing.notes = model.notes;
 
   RunRequest run_request = request.run;
   if (request.companions.drafts()) run_request.draft_tokens = request.companions.drafted();
-  auto run = resolve_run(run_request, *model, sizing.architecture);
+  auto run = resolve_run(run_request, model, sizing.architecture);
   if (!run) return tl::unexpected(run.error());
   sizing.run = std::move(*run);
-  if (auto context = context_layout(*model, sizing.architecture, sizing.run))
+  if (auto context = context_layout(model, sizing.architecture, sizing.run))
     sizing.context = std::move(*context);
-  auto bytes = footprint(*model, sizing.architecture, sizing.run, request.residency, request.offload);
+  auto bytes = request.offload.devices.empty()
+                   ? footprint(model, sizing.architecture, sizing.run, request.residency, known_scratch)
+                   : footprint(model, sizing.architecture, sizing.run, request.residency, request.offload);
   if (!bytes) return tl::unexpected(bytes.error());
   sizing.footprint = std::move(*bytes);
-  sizing.model = std::move(*model);
+  sizing.model = std::move(model);
   for (const auto* notes : {&sizing.run.notes, &sizing.footprint.notes})
     sizing.notes.insert(sizing.notes.end(), notes->begin(), notes->end());
   if (auto added = add_companions(services, request, sizing); !added) return tl::unexpected(added.error());

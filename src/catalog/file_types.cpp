@@ -116,7 +116,7 @@ Result<FileType> load_file_type(const Catalog& catalog, const TypeTable& types, 
   if (reference) return parse_entry(catalog, types, *reference);
   const auto near = catalog.similar(kind, name);
   return fail(
-      ErrorCode::not_found, fmt::format("no quant type named \"{}\"", name),
+      ErrorCode::usage, fmt::format("no quant type named \"{}\"", name),
       fmt::format("{}Common ones are Q4_K_M, Q5_K_M, Q6_K and Q8_0; llmsize catalog list {} shows all.",
                   near.empty() ? "" : fmt::format("Did you mean {}? ", fmt::join(near, ", ")), kind));
 }

@@ -159,7 +159,7 @@ class Estimate(CommandLineCase):
     def test_unknown_names_suggest_near_ones(self):
         error = self.failure("estimate", "-m", "qwen2.5-7b-instrukt", status=1, says="qwen2.5-7b-instrukt")
         self.assertIn("qwen2.5-7b-instruct", error["hint"])
-        self.failure("estimate", "-m", "qwen2.5-7b-instruct", "--quant", "Q9", status=1, says="Q9")
+        self.failure("estimate", "-m", "qwen2.5-7b-instruct", "--quant", "Q9", status=2, says="Q9")
 
     def test_broken_files_give_one_clear_error(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -31,6 +31,7 @@ struct CompanionRequest {
   [[nodiscard]] bool drafts() const { return !draft_model.empty() || next_token_layers; }
   /// Drafted tokens per slot, which the target checks at once; 0 without drafting.
   [[nodiscard]] std::int64_t drafted() const;
+  friend bool operator==(const CompanionRequest&, const CompanionRequest&) = default;
 };
 
 /// Adds what `request` names to the footprint of a sized model. Errors: those of reading the files and of

@@ -38,6 +38,7 @@ struct SizingRequest {
   OffloadRequest offload;  ///< Without devices everything is on the host.
   CompanionRequest companions;
   std::shared_ptr<const LoadedModel> loaded;  ///< Of `model` and `quant`, for many runs of one model.
+  friend bool operator==(const SizingRequest&, const SizingRequest&) = default;
 };
 
 /// A sized model, with what it was sized from.
@@ -56,7 +57,9 @@ struct Sizing {
 /// Finds the model and gives it its final types. Errors: those of finding it and of the quantizer.
 Result<LoadedModel> load_for_sizing(const Services& services, const SizingRequest& request);
 
-/// The one pipeline from a request to bytes; estimate, plan and fit all use it.
-Result<Sizing> size_model(const Services& services, const SizingRequest& request);
+/// The one pipeline from a request to bytes; estimate, plan and fit all use it. `known_scratch`, where given,
+/// is what the same model and run needed at other tensor types; it serves runs without devices.
+Result<Sizing> size_model(const Services& services, const SizingRequest& request,
+                          const Scratch* known_scratch = nullptr);
 
 }  // namespace llmsize::app

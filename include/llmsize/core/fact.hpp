@@ -29,6 +29,7 @@ struct Fact {
 
   [[nodiscard]] bool known() const { return value.has_value(); }
   [[nodiscard]] T value_or(T other) const { return value.value_or(std::move(other)); }
+  friend bool operator==(const Fact&, const Fact&) = default;
 };
 
 template <class T>

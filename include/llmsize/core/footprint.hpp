@@ -25,6 +25,7 @@ struct Residency {
   bool repack = true;            ///< --repack, the engine's default.
   std::vector<std::string> isa;  ///< Instruction sets that decide what is repacked; kernel flag names.
   Bytes prompt_cache_cap = mebibytes(8192);  ///< --cache-ram; 0 for tools without one.
+  friend bool operator==(const Residency&, const Residency&) = default;
 };
 
 /// An estimate with its honest spread. Exact where low == high.

@@ -29,6 +29,7 @@ struct Device {
   bool has_host_buffer = false;
   /// Runs operations of large batches itself even where the weights lie on the host, copying those over.
   bool takes_host_weights = false;
+  friend bool operator==(const Device&, const Device&) = default;
 };
 
 /// What several devices share: whole layers, or besides each matrix by its rows. Of llama-server's
@@ -44,6 +45,7 @@ inline constexpr std::int64_t all_gpu_layers = -2;
 struct WeightOverride {
   std::string pattern;
   int device = -1;  ///< Index, or `Placement::host`.
+  friend bool operator==(const WeightOverride&, const WeightOverride&) = default;
 };
 
 /// What is moved off the host, in llama-server's terms.
@@ -58,6 +60,7 @@ struct OffloadRequest {
   bool operation_offload = true;  ///< --op-offload: see Device::takes_host_weights.
   /// --fit-target: what `fitting_gpu_layers` leaves free on every device.
   Bytes fit_margin = mebibytes(1024);
+  friend bool operator==(const OffloadRequest&, const OffloadRequest&) = default;
 };
 
 /// What one device holds. The host is named "CPU" and comes first.

@@ -33,6 +33,7 @@ struct QuantizeOptions {
   std::optional<TensorType> output_tensor_type;
   std::optional<TensorType> token_embedding_type;
   std::vector<std::pair<std::string, TensorType>> tensor_types;  ///< --tensor-type REGEX=TYPE, in order.
+  friend bool operator==(const QuantizeOptions&, const QuantizeOptions&) = default;
 };
 
 /// The type that each of `model.tensors` (same order) gets from quantizing to `file_type` (docs/METHOD.md,

@@ -33,6 +33,7 @@ struct RunRequest {
   Tool tool = Tool::server;
   std::int64_t draft_tokens = 0;  ///< Speculative tokens per slot that also output logits.
   bool embeddings = false;        ///< --embedding: every token of a batch may be an output.
+  friend bool operator==(const RunRequest&, const RunRequest&) = default;
 };
 
 /// A run with every default applied and every size padded as the engine pads it.

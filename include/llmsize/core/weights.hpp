@@ -23,6 +23,7 @@ struct BufferRule {
   std::int64_t alignment = 32;
   /// Quantized tensors whose rows are no multiple of this get a row's worth of extra space; 0: none do.
   std::int64_t row_multiple = 0;
+  friend bool operator==(const BufferRule&, const BufferRule&) = default;
 };
 /// Sources: llama.cpp v0.5.0, ggml-backend (TENSOR_ALIGNMENT) and ggml-cuda (buffer type's alignment,
 /// MATRIX_ROW_PADDING).

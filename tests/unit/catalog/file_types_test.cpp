@@ -44,7 +44,7 @@ TEST_CASE("File types are found under the names that the engine accepts") {
 TEST_CASE("An unknown file type names what there is") {
   const auto type = load("Q9");
   REQUIRE_FALSE(type);
-  CHECK(type.error().code == ErrorCode::not_found);
+  CHECK(type.error().code == ErrorCode::usage);
   CHECK(type.error().message == "no quant type named \"Q9\"");
   CHECK_THAT(type.error().hint, Catch::Contains("Q4_K_M"));
   CHECK_THAT(load("Q4_K_N").error().hint, Catch::Contains("Did you mean Q4_K_M"));
