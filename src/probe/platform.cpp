@@ -12,33 +12,33 @@
 namespace llmsize::probe {
 namespace {
 
-struct Marker {
-  std::string_view text;
-  const char* name;
-};
-
 /// DMI vendor and product names that hypervisors set (systemd's detect-virt uses the same field).
-constexpr std::array dmi_markers = {Marker{"KVM", "kvm"},
-                                    Marker{"QEMU", "qemu"},
-                                    Marker{"Amazon EC2", "kvm (Amazon EC2)"},
-                                    Marker{"Google", "kvm (Google Compute Engine)"},
-                                    Marker{"VMware", "vmware"},
-                                    Marker{"innotek", "virtualbox"},
-                                    Marker{"VirtualBox", "virtualbox"},
-                                    Marker{"Xen", "xen"},
-                                    Marker{"Microsoft Corporation", "hyper-v"},
-                                    Marker{"Parallels", "parallels"},
-                                    Marker{"BHYVE", "bhyve"},
-                                    Marker{"OpenStack", "kvm (OpenStack)"},
-                                    Marker{"Firecracker", "firecracker"},
-                                    Marker{"DigitalOcean", "kvm (DigitalOcean)"},
-                                    Marker{"Hetzner", "kvm (Hetzner)"},
-                                    Marker{"Apple Virtualization", "apple"}};
+constexpr std::array dmi_markers = {NamedMark{"KVM", "kvm"},
+                                    NamedMark{"QEMU", "qemu"},
+                                    NamedMark{"Amazon EC2", "kvm (Amazon EC2)"},
+                                    NamedMark{"Google", "kvm (Google Compute Engine)"},
+                                    NamedMark{"VMware", "vmware"},
+                                    NamedMark{"innotek", "virtualbox"},
+                                    NamedMark{"VirtualBox", "virtualbox"},
+                                    NamedMark{"Xen", "xen"},
+                                    NamedMark{"Microsoft Corporation", "hyper-v"},
+                                    NamedMark{"Parallels", "parallels"},
+                                    NamedMark{"BHYVE", "bhyve"},
+                                    NamedMark{"OpenStack", "kvm (OpenStack)"},
+                                    NamedMark{"Firecracker", "firecracker"},
+                                    NamedMark{"DigitalOcean", "kvm (DigitalOcean)"},
+                                    NamedMark{"Hetzner", "kvm (Hetzner)"},
+                                    NamedMark{"Apple Virtualization", "apple"}};
 
 /// Parts of control group paths that container managers choose.
 constexpr std::array container_markers = {
-    Marker{"/docker", "docker"}, Marker{"/kubepods", "kubernetes"},   Marker{"/libpod", "podman"},
-    Marker{"/lxc", "lxc"},       Marker{"/containerd", "containerd"}, Marker{"/garden", "garden"}};
+    NamedMark{"/docker", "docker"}, NamedMark{"/kubepods", "kubernetes"},   NamedMark{"/libpod", "podman"},
+    NamedMark{"/lxc", "lxc"},       NamedMark{"/containerd", "containerd"}, NamedMark{"/garden", "garden"}};
+
+/// Whether a mark stands anywhere in `text`, which must outlive the answer.
+auto contained_in(const std::string& text) {
+  return [&text](std::string_view mark) { return text.find(mark) != std::string::npos; };
+}
 
 Fact<std::string> kernel_release(const FileReader& files) {
   const std::string path = "/proc/sys/kernel/osrelease";
@@ -57,11 +57,10 @@ Fact<std::string> machine_of(const Surroundings& from) {
   if (const auto text = read_trimmed(from.files, path)) return reported(*text, path);
   const auto cpuinfo = from.files.read_text("/proc/cpuinfo");
   if (!cpuinfo) return unknown<std::string>("no file names the architecture");
-  constexpr std::array signs = {Marker{"CPU implementer", "aarch64"}, Marker{"IBM/S390", "s390x"},
-                                Marker{"POWER", "ppc64le"}, Marker{" lm ", "x86_64"}};
-  for (const auto& sign : signs)
-    if (cpuinfo->find(sign.text) != std::string::npos)
-      return derived(std::string(sign.name), "the form of /proc/cpuinfo");
+  constexpr std::array signs = {NamedMark{"CPU implementer", "aarch64"}, NamedMark{"IBM/S390", "s390x"},
+                                NamedMark{"POWER", "ppc64le"}, NamedMark{" lm ", "x86_64"}};
+  if (auto name = name_of_first(signs, contained_in(*cpuinfo)))
+    return derived(std::move(*name), "the form of /proc/cpuinfo");
   return unknown<std::string>("no file names the architecture");
 }
 
@@ -75,23 +74,19 @@ Fact<std::string> hypervisor(const FileReader& files) {
     for (const char* path :
          {"/sys/class/dmi/id/sys_vendor", "/sys/class/dmi/id/product_name", "/sys/class/dmi/id/bios_vendor"})
       if (const auto text = read_trimmed(files, path))
-        for (const auto& marker : dmi_markers)
-          if (text->find(marker.text) != std::string::npos) return reported(std::string(marker.name), path);
+        if (auto name = name_of_first(dmi_markers, contained_in(*text)))
+          return reported(std::move(*name), path);
   if (const auto type = read_trimmed(files, "/sys/hypervisor/type"))
     return reported(*type, "/sys/hypervisor/type");
   return unknown<std::string>("no hypervisor shows itself");
 }
 
-struct Signature {
-  std::string_view text;
-  const char* name;
-};
 /// What hypervisors answer to CPUID 0x40000000, as each documents it.
 constexpr std::array signatures = {
-    Signature{"KVMKVMKVM", "kvm"},       Signature{"Microsoft Hv", "hyper-v"},
-    Signature{"VMwareVMware", "vmware"}, Signature{"XenVMMXenVMM", "xen"},
-    Signature{"bhyve bhyve ", "bhyve"},  Signature{"ACRNACRNACRN", "acrn"},
-    Signature{"TCGTCGTCGTCG", "qemu"},   Signature{" lrpepyh  vr", "parallels"}};
+    NamedMark{"KVMKVMKVM", "kvm"},       NamedMark{"Microsoft Hv", "hyper-v"},
+    NamedMark{"VMwareVMware", "vmware"}, NamedMark{"XenVMMXenVMM", "xen"},
+    NamedMark{"bhyve bhyve ", "bhyve"},  NamedMark{"ACRNACRNACRN", "acrn"},
+    NamedMark{"TCGTCGTCGTCG", "qemu"},   NamedMark{" lrpepyh  vr", "parallels"}};
 
 /// The hypervisor's own word; nothing where the processor shows none.
 std::optional<std::string> registered_hypervisor(const ProcessorRegisters& processor) {
@@ -105,9 +100,8 @@ std::optional<std::string> registered_hypervisor(const ProcessorRegisters& proce
   for (const std::size_t place : {1U, 2U, 3U})
     for (unsigned shift = 0; shift < 32; shift += 8)
       text += static_cast<char>((*registers)[place] >> shift & 0xffU);
-  for (const auto& signature : signatures)
-    if (text.starts_with(signature.text)) return signature.name;
-  return "unnamed hypervisor";
+  return name_of_first(signatures, [&](std::string_view mark) { return text.starts_with(mark); })
+      .value_or("unnamed hypervisor");
 }
 
 Fact<std::string> container(const FileReader& files) {
@@ -127,9 +121,8 @@ Fact<std::string> container(const FileReader& files) {
     }
   }
   if (const auto text = files.read_text("/proc/self/cgroup"))
-    for (const auto& marker : container_markers)
-      if (text->find(marker.text) != std::string::npos)
-        return derived(std::string(marker.name), "/proc/self/cgroup");
+    if (auto name = name_of_first(container_markers, contained_in(*text)))
+      return derived(std::move(*name), "/proc/self/cgroup");
   if (const auto text = files.read_text("/proc/version"); text && text->find("gVisor") != std::string::npos)
     return reported(std::string("gvisor"), "/proc/version");
   return unknown<std::string>("no sign of a container");

@@ -16,35 +16,23 @@ namespace {
 /// Stacks of device mapper, md and loop devices are a few levels deep; a damaged tree may loop.
 constexpr int deepest_stack = 16;
 
-struct FileSystemKind {
-  std::string_view type;
-  const char* kind;
-};
 /// File systems without a local block device. Their type decides before any device is looked at: tmpfs even
 /// accepts direct reads on recent kernels.
 constexpr std::array special_file_systems = {
-    FileSystemKind{"nfs", "network"},       FileSystemKind{"nfs4", "network"},
-    FileSystemKind{"cifs", "network"},      FileSystemKind{"smb3", "network"},
-    FileSystemKind{"ceph", "network"},      FileSystemKind{"lustre", "network"},
-    FileSystemKind{"beegfs", "network"},    FileSystemKind{"afs", "network"},
-    FileSystemKind{"glusterfs", "network"}, FileSystemKind{"gpfs", "network"},
-    FileSystemKind{"tmpfs", "memory"},      FileSystemKind{"ramfs", "memory"},
-    FileSystemKind{"9p", "host_share"},     FileSystemKind{"virtiofs", "host_share"},
-    FileSystemKind{"drvfs", "host_share"},  FileSystemKind{"vboxsf", "host_share"},
-    FileSystemKind{"smbfs", "network"},     FileSystemKind{"ncpfs", "network"},
-    FileSystemKind{"ocfs2", "network"},     FileSystemKind{"gfs2", "network"},
-    FileSystemKind{"hugetlbfs", "memory"}};
+    NamedMark{"nfs", "network"},       NamedMark{"nfs4", "network"},        NamedMark{"cifs", "network"},
+    NamedMark{"smb3", "network"},      NamedMark{"ceph", "network"},        NamedMark{"lustre", "network"},
+    NamedMark{"beegfs", "network"},    NamedMark{"afs", "network"},         NamedMark{"glusterfs", "network"},
+    NamedMark{"gpfs", "network"},      NamedMark{"tmpfs", "memory"},        NamedMark{"ramfs", "memory"},
+    NamedMark{"9p", "host_share"},     NamedMark{"virtiofs", "host_share"}, NamedMark{"drvfs", "host_share"},
+    NamedMark{"vboxsf", "host_share"}, NamedMark{"smbfs", "network"},       NamedMark{"ncpfs", "network"},
+    NamedMark{"ocfs2", "network"},     NamedMark{"gfs2", "network"},        NamedMark{"hugetlbfs", "memory"}};
 
-struct DevicePrefix {
-  std::string_view prefix;
-  const char* kind;
-};
 /// What a block device's name says. Virtual disks hide what they lie on.
-constexpr std::array device_prefixes = {DevicePrefix{"nvme", "nvme"},   DevicePrefix{"vd", "virtual"},
-                                        DevicePrefix{"xvd", "virtual"}, DevicePrefix{"nbd", "network"},
-                                        DevicePrefix{"rbd", "network"}, DevicePrefix{"drbd", "network"},
-                                        DevicePrefix{"zram", "memory"}, DevicePrefix{"ram", "memory"},
-                                        DevicePrefix{"pmem", "pmem"},   DevicePrefix{"mmcblk", "flash"}};
+constexpr std::array device_prefixes = {NamedMark{"nvme", "nvme"},   NamedMark{"vd", "virtual"},
+                                        NamedMark{"xvd", "virtual"}, NamedMark{"nbd", "network"},
+                                        NamedMark{"rbd", "network"}, NamedMark{"drbd", "network"},
+                                        NamedMark{"zram", "memory"}, NamedMark{"ram", "memory"},
+                                        NamedMark{"pmem", "pmem"},   NamedMark{"mmcblk", "flash"}};
 
 constexpr const char* block_root = "/sys/class/block";
 
@@ -74,8 +62,9 @@ void add_bottom_devices(const FileReader& files, const std::string& name, int de
 }
 
 std::string device_kind(const FileReader& files, const std::string& name) {
-  for (const auto& [prefix, kind] : device_prefixes)
-    if (name.starts_with(prefix)) return kind;
+  if (auto kind =
+          name_of_first(device_prefixes, [&](std::string_view prefix) { return name.starts_with(prefix); }))
+    return std::move(*kind);
   const std::string folder = fmt::format("{}/{}", block_root, name);
   if (const auto link = files.read_link(folder); link && link->find("/virtio") != std::string::npos)
     return "virtual";
@@ -136,11 +125,11 @@ StorageFacts storage_of(const FileReader& files, const std::vector<Mount>& mount
   }
   storage.filesystem = reported(mount->type, "/proc/self/mountinfo");
   storage.device = reported(mount->source, "/proc/self/mountinfo");
-  for (const auto& [type, kind] : special_file_systems)
-    if (mount->type == type) {
-      storage.kind = derived(std::string(kind), fmt::format("file system type {}", type));
-      return storage;
-    }
+  if (auto kind =
+          name_of_first(special_file_systems, [&](std::string_view type) { return mount->type == type; })) {
+    storage.kind = derived(std::move(*kind), fmt::format("file system type {}", mount->type));
+    return storage;
+  }
   if (mount->type == "overlay") {
     storage.kind = unknown<std::string>("an overlay does not show what backs it");
     return storage;

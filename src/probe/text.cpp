@@ -159,6 +159,13 @@ std::vector<int> intersection(const std::vector<int>& a, const std::vector<int>&
   return common;
 }
 
+std::optional<std::string> name_of_first(std::span<const NamedMark> marks,
+                                         const std::function<bool(std::string_view)>& is_there) {
+  const auto found =
+      std::find_if(marks.begin(), marks.end(), [&](const NamedMark& mark) { return is_there(mark.text); });
+  return found == marks.end() ? std::nullopt : std::optional<std::string>(found->name);
+}
+
 std::optional<std::string> read_trimmed(const FileReader& files, const std::string& path) {
   const auto text = files.read_text(path);
   if (!text) return std::nullopt;

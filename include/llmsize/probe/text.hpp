@@ -1,7 +1,9 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,6 +44,15 @@ std::string cpu_list_text(const std::vector<int>& cpus);
 
 /// Members of both sorted lists.
 std::vector<int> intersection(const std::vector<int>& a, const std::vector<int>& b);
+
+/// What a text stands for: a vendor's name, a path's part, a device's prefix.
+struct NamedMark {
+  std::string_view text;
+  const char* name;
+};
+/// The name of the first mark that is there; nothing where none is.
+std::optional<std::string> name_of_first(std::span<const NamedMark> marks,
+                                         const std::function<bool(std::string_view)>& is_there);
 
 /// The file's content, trimmed; nothing where it cannot be read.
 std::optional<std::string> read_trimmed(const FileReader& files, const std::string& path);
