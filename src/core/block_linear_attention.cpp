@@ -47,8 +47,12 @@ DeltaSizes delta_sizes(GraphContext& context) {
   const DeltaSizes sizes{h.integer("ssm.conv_kernel").value_or(0), h.integer("ssm.inner_size").value_or(0),
                          h.integer("ssm.state_size").value_or(0), h.integer("ssm.group_count").value_or(0),
                          h.integer("ssm.time_step_rank").value_or(0)};
-  if (sizes.convolution > 1 && sizes.inner > 0 && sizes.key_length > 0 && sizes.key_heads > 0 &&
-      sizes.value_heads > 0 && sizes.inner % sizes.value_heads == 0)
+  // Far above any model, and low enough that products of them stay within 64 bits.
+  constexpr std::int64_t most = std::int64_t{1} << 20;
+  const auto possible = [](std::int64_t size) { return size > 0 && size <= most; };
+  if (sizes.convolution > 1 && possible(sizes.convolution) && possible(sizes.inner) &&
+      possible(sizes.key_length) && possible(sizes.key_heads) && possible(sizes.value_heads) &&
+      sizes.inner % sizes.value_heads == 0)
     return sizes;
   context.graph().refuse(
       ErrorCode::malformed, "the \"ssm\" sizes are missing or contradict each other",

@@ -21,7 +21,11 @@ StateSpace state_space(GraphContext& context) {
   const StateSpace sizes{h.integer("ssm.conv_kernel").value_or(0), h.integer("ssm.inner_size").value_or(0),
                          h.integer("ssm.state_size").value_or(0), h.integer("ssm.time_step_rank").value_or(0),
                          h.integer("ssm.group_count").value_or(1)};
-  if (sizes.convolution > 0 && sizes.inner > 0 && sizes.state > 0 && sizes.step_rank > 0 &&
+  // Far above any model, and low enough that products of them stay within 64 bits.
+  constexpr std::int64_t most = std::int64_t{1} << 24;
+  const auto possible = [](std::int64_t size) { return size > 0 && size <= most; };
+  if (possible(sizes.convolution) && possible(sizes.inner) && possible(sizes.state) &&
+      possible(sizes.step_rank) && sizes.groups <= most && sizes.groups >= 0 &&
       sizes.inner % sizes.step_rank == 0)
     return sizes;
   context.graph().refuse(ErrorCode::malformed, "the \"ssm\" sizes are missing or contradict each other",

@@ -217,7 +217,8 @@ TensorId GraphBuilder::concat(TensorId a, TensorId b, int axis) {
   Dimensions dimensions = at(a).dimensions;
   for (std::size_t i = 0; i < 4; ++i)
     if (static_cast<int>(i) != axis && !require(dimensions[i] == dimension(b, i), "CONCAT", a, b)) return a;
-  dimensions[static_cast<std::size_t>(axis)] += dimension(b, static_cast<std::size_t>(axis));
+  auto& joined = dimensions[static_cast<std::size_t>(axis)];
+  joined = (Bytes(joined) + Bytes(dimension(b, static_cast<std::size_t>(axis)))).value();
   return node(Operation::concat, at(a).type, dimensions, {a, b});
 }
 
@@ -227,7 +228,8 @@ TensorId GraphBuilder::repeat(TensorId a, Dimensions dimensions) {
 
 TensorId GraphBuilder::pad(TensorId a, Dimensions extra) {
   Dimensions dimensions = at(a).dimensions;
-  for (std::size_t axis = 0; axis < 4; ++axis) dimensions[axis] += extra[axis];
+  for (std::size_t axis = 0; axis < 4; ++axis)
+    dimensions[axis] = (Bytes(dimensions[axis]) + Bytes(extra[axis])).value();
   return node(Operation::pad, at(a).type, dimensions, {a});
 }
 

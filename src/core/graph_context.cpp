@@ -22,6 +22,17 @@ std::int64_t rotation_length(std::int64_t head_length) {
   return length;
 }
 
+/// Whether every layer's heads are so few and so short that products of them stay within 64 bits.
+bool heads_are_possible(const Hyperparameters& h, int layers) {
+  constexpr std::int64_t most = std::int64_t{1} << 20;  // Far above any model.
+  const auto possible = [](std::int64_t size) { return size >= 0 && size <= most; };
+  for (int layer = 0; layer < layers; ++layer)
+    if (!possible(h.head_count(layer)) || !possible(h.kv_head_count(layer))) return false;
+  return possible(h.key_length()) && possible(h.value_length()) &&
+         possible(h.integer("attention.key_length_swa").value_or(0)) &&
+         possible(h.integer("attention.value_length_swa").value_or(0));
+}
+
 }  // namespace
 
 GraphContext::GraphContext(const Model& model, const Run& run, const ContextLayout& layout)
@@ -29,6 +40,11 @@ GraphContext::GraphContext(const Model& model, const Run& run, const ContextLayo
   if (layer_count_ <= 0 || model.hyperparameters.layer_count() > highest_layer_count) {
     graph_.refuse(ErrorCode::malformed, fmt::format("a model of {} layers", layer_count_),
                   "The engine takes 1 to 512.");
+    layer_count_ = 0;
+  }
+  if (!heads_are_possible(model.hyperparameters, layer_count_)) {
+    graph_.refuse(ErrorCode::malformed, "the attention's head counts or lengths are impossible",
+                  "The file's metadata is damaged.");
     layer_count_ = 0;
   }
   weights_.resize(static_cast<std::size_t>(layer_count_) + 1);
