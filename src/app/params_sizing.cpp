@@ -34,21 +34,33 @@ SizedPart span(const std::vector<Footprint>& footprints, SizedPart Footprint::*p
   return result;
 }
 
-/// The nearest neighbours' footprints, each from the whole pipeline.
-std::vector<Footprint> whole_footprints(const Services& services, const ParamsEstimate& estimate,
-                                        const SizingRequest& request, Run& run) {
+/// The nearest neighbours, each through the whole pipeline on the host.
+struct Neighbours {
   std::vector<Footprint> footprints;
+  std::shared_ptr<const LoadedModel> nearest;
+  Run run;  ///< Of the nearest.
+};
+
+Neighbours sized_neighbours(const Services& services, const ParamsEstimate& estimate,
+                            const SizingRequest& request) {
+  Neighbours result;
   for (const auto& id : estimate.neighbours) {
     SizingRequest one = request;
     one.model = id;
     one.offload = {};
+    auto loaded = load_for_sizing(services, one);
+    if (!loaded) continue;
+    one.loaded = std::make_shared<const LoadedModel>(std::move(*loaded));
     auto sizing = size_model(services, one);
     if (!sizing) continue;
-    if (footprints.empty()) run = sizing->run;
-    footprints.push_back(std::move(sizing->footprint));
-    if (footprints.size() == sized_whole) break;
+    if (!result.nearest) {
+      result.nearest = one.loaded;
+      result.run = sizing->run;
+    }
+    result.footprints.push_back(std::move(sizing->footprint));
+    if (result.footprints.size() == sized_whole) break;
   }
-  return footprints;
+  return result;
 }
 
 void add_totals(Footprint& f, bool mapped) {
@@ -81,7 +93,9 @@ Result<EstimateReport> size_params(const Services& services, ParamCount params,
   if (!estimate) return tl::unexpected(estimate.error());
 
   EstimateReport report;
-  const auto footprints = whole_footprints(services, *estimate, neighbours_request, report.run);
+  const auto neighbours = sized_neighbours(services, *estimate, neighbours_request);
+  const auto& footprints = neighbours.footprints;
+  report.run = neighbours.run;
   if (footprints.empty())
     return fail(ErrorCode::unsupported, "no model of about that size can be sized with these settings",
                 "Name a model with -m to see why.");
@@ -118,12 +132,12 @@ Result<EstimateReport> size_params(const Services& services, ParamCount params,
   f.host.caches = f.kv_cache.size;
   f.host.compute = f.compute;
   if (!request.offload.devices.empty()) {
-    neighbours_request.model = estimate->neighbours.front();
+    neighbours_request.loaded = neighbours.nearest;
     const auto split = size_model(services, neighbours_request);
     if (!split) return tl::unexpected(split.error());
     spread_like(f, split->footprint, request.residency.load_mode);
     report.notes.push_back(
-        fmt::format("the GPUs hold the shares that they would hold of {}", neighbours_request.model));
+        fmt::format("the GPUs hold the shares that they would hold of {}", neighbours.nearest->model.id));
   }
   if (!active)
     report.notes.emplace_back("-A N says how many parameters are active, for a mixture of experts");
