@@ -86,11 +86,12 @@ Result<void> check_role_names(const PlanOptions& options, const std::vector<Role
 class Assembly {
  public:
   Assembly(const Services& services, const Host& host, const PlanOptions& options, QuantLosses losses,
-           PlanSizer& sizer, PlanReport& report)
+           const std::vector<DeviceGroup>& gpus, PlanSizer& sizer, PlanReport& report)
       : services_(services),
         host_(host),
         options_(options),
         losses_(std::move(losses)),
+        gpus_(gpus),
         sizer_(sizer),
         report_(report) {}
 
@@ -216,10 +217,15 @@ class Assembly {
       }
       const auto variant = variant_index(role, candidate.model, quant);
       if (!variant && pin != nullptr) return tl::unexpected(variant.error());
-      if (!variant)
+      if (!variant) {
         filtered_by_.insert(variant.error().message);
-      else if (fast_enough(role, *variant))
-        planned.options.push_back({*variant, quality});
+        continue;
+      }
+      if (fast_enough(role, *variant)) planned.options.push_back({*variant, quality});
+      for (const auto& group : gpus_) {
+        const auto on_gpu = gpu_variant_index(role, candidate.model, quant, group);
+        if (on_gpu && fast_enough(role, *on_gpu)) planned.options.push_back({*on_gpu, quality});
+      }
     }
     return {};
   }
@@ -249,18 +255,65 @@ class Assembly {
     return variants_[name] = report_.request.variants.size() - 1;
   }
 
+  std::optional<std::size_t> gpu_variant_index(const RoleDefinition& role, const std::string& model,
+                                               const std::string& quant, const DeviceGroup& group) {
+    const std::string name =
+        fmt::format("{} {} gpu{}x{}", key(role, model), quant, group.pool, group.devices.size());
+    if (const auto found = gpu_variants_.find(name); found != gpu_variants_.end()) return found->second;
+    auto variant = sizer_.variant_on(group, model, quant, run_of(role), users_[key(role, model)], host_,
+                                     speed_request(options_));
+    auto& index = gpu_variants_[name];
+    if (!variant || !*variant) return index;
+    report_.request.variants.push_back(std::move(**variant));
+    return index = report_.request.variants.size() - 1;
+  }
+
   const Services& services_;
   const Host& host_;
   const PlanOptions& options_;
   QuantLosses losses_;
+  const std::vector<DeviceGroup>& gpus_;
   PlanSizer& sizer_;
   PlanReport& report_;
   /// How many roles could share an instance of each model and run: that many sizes are needed.
   std::map<std::string, std::size_t> users_;
   std::map<std::string, std::size_t> variants_;
+  std::map<std::string, std::optional<std::size_t>> gpu_variants_;
   std::set<std::string> unknown_licences_;
   std::set<std::string> filtered_by_;  ///< Of the role being added.
 };
+
+/// Speed at which half of a choice's quality counts, by policy, in tokens per second: ours.
+double half_worth_speed(PlanPolicy policy) {
+  constexpr double halves[] = {4, 1, 16};
+  return halves[static_cast<int>(policy)];
+}
+
+/// For ranking only, where nothing says what the host's memory does: two channels of DDR5-5600.
+constexpr BytesPerSecond assumed_bandwidth(89.6e9);
+
+/// Between a GPU and the host's memory quality alone cannot choose: worth = quality x t / (t + half).
+void weigh_speed(const Host& host, const PlanOptions& options, PlanSizer& sizer, PlanReport& report) {
+  SpeedRequest request = speed_request(options);
+  if (!request.bandwidth && request.cpu.empty() && (options.ram || !host.memory.bandwidth.known())) {
+    request.bandwidth = assumed_bandwidth;
+    report.notes.push_back(
+        "Choices between GPU and RAM assume 89.6 GB/s of memory bandwidth; --bandwidth states the "
+        "machine's.");
+  }
+  std::map<std::size_t, double> speeds;
+  for (auto& role : report.request.roles)
+    for (auto& option : role.options) {
+      const PlanVariant& variant = report.request.variants[option.variant];
+      const auto [speed, fresh] = speeds.try_emplace(option.variant, 0.0);
+      if (fresh)
+        speed->second = variant.decode_tokens_per_second
+                            ? *variant.decode_tokens_per_second
+                            : sizer.decode_speed(variant, host, request).value_or(0);
+      const double half = half_worth_speed(options.policy);
+      option.worth = option.quality * speed->second / (speed->second + half);
+    }
+}
 
 }  // namespace
 
@@ -281,13 +334,17 @@ SpeedRequest speed_request(const PlanOptions& options) {
 }
 
 Result<void> add_roles(const Services& services, const Host& host, const PlanOptions& options,
-                       const std::vector<RoleDefinition>& roles, PlanSizer& sizer, PlanReport& report) {
+                       const std::vector<RoleDefinition>& roles, const std::vector<DeviceGroup>& gpus,
+                       PlanSizer& sizer, PlanReport& report) {
   if (auto checked = check_role_names(options, roles); !checked) return checked;
   const auto pins = parse_pins(services, options, roles);
   if (!pins) return tl::unexpected(pins.error());
   auto losses = catalog::load_quant_losses(services.catalog);
   if (!losses) return tl::unexpected(losses.error());
-  return Assembly(services, host, options, std::move(*losses), sizer, report).add_roles(roles, *pins);
+  Assembly assembly(services, host, options, std::move(*losses), gpus, sizer, report);
+  if (auto added = assembly.add_roles(roles, *pins); !added) return added;
+  if (!gpus.empty()) weigh_speed(host, options, sizer, report);
+  return {};
 }
 
 }  // namespace llmsize::app

@@ -39,6 +39,21 @@ Result<const Model*> PlanSizer::quantized(Loaded& loaded, const std::string& qua
   return &loaded.quantized.emplace(quant, with_types(loaded.model, *types)).first->second;
 }
 
+namespace {
+
+/// An instance for so many roles runs with so many times the context and slots.
+Result<Run> run_for(const Architecture& architecture, const Model& model, const RoleRun& role_run,
+                    std::size_t roles) {
+  const auto count = static_cast<std::int64_t>(roles);
+  RunRequest request;
+  request.context_tokens = saturating_multiply(role_run.context_tokens, count);
+  request.parallel = saturating_multiply(role_run.parallel, count);
+  request.kv_unified = true;
+  return resolve_run(request, model, architecture);
+}
+
+}  // namespace
+
 /// The footprint, by the load mode that takes less where it is left open; `mode` receives it.
 Result<Footprint> PlanSizer::sized(Loaded& loaded, const Model& model, const Run& run, LoadMode& mode) {
   auto& scratch = loaded.scratch[{run.context_tokens, run.sequences}];
@@ -69,12 +84,7 @@ Result<PlanVariant> PlanSizer::variant(const std::string& name, const std::strin
   variant.parallel = role_run.parallel;
   variant.id = fmt::format("{} {} {}x{}", variant.model, quant, role_run.context_tokens, role_run.parallel);
   for (std::size_t roles = 1; roles <= most_roles; ++roles) {
-    const auto count = static_cast<std::int64_t>(roles);
-    RunRequest request;
-    request.context_tokens = saturating_multiply(role_run.context_tokens, count);
-    request.parallel = saturating_multiply(role_run.parallel, count);
-    request.kv_unified = true;
-    const auto run = resolve_run(request, **model, (*base)->architecture);
+    const auto run = run_for((*base)->architecture, **model, role_run, roles);
     // Serving more roles at once may exceed what the engine takes; fewer still work.
     if (!run && roles > 1) break;
     if (!run) return tl::unexpected(run.error());
@@ -92,6 +102,69 @@ Result<PlanVariant> PlanSizer::variant(const std::string& name, const std::strin
     }
     variant.memory_by_roles.push_back(bytes->high);
   }
+  return variant;
+}
+
+Result<std::optional<PlanVariant>> PlanSizer::variant_on(const DeviceGroup& group, const std::string& name,
+                                                         const std::string& quant, const RoleRun& role_run,
+                                                         std::size_t most_roles, const Host& host,
+                                                         const SpeedRequest& speed) {
+  const auto base = loaded(name);
+  if (!base) return tl::unexpected(base.error());
+  const auto model = quantized(**base, quant);
+  if (!model) return tl::unexpected(model.error());
+  const auto count = static_cast<std::int64_t>(group.devices.size());
+  // Weights alone decide most cases, without a graph.
+  if (!group.whole_pool && weight_sizes(**model).tensors > group.budget * count) return std::nullopt;
+  PlanVariant variant;
+  variant.model = (*base)->model.id;
+  variant.quant = quant;
+  variant.pool = group.pool;
+  variant.devices = count;
+  variant.context_tokens = role_run.context_tokens;
+  variant.parallel = role_run.parallel;
+  variant.architecture = (*base)->architecture.id;
+  variant.id = fmt::format("{} {} {}x{} gpu{}x{}", variant.model, quant, role_run.context_tokens,
+                           role_run.parallel, group.pool, count);
+  for (std::size_t roles = 1; roles <= most_roles; ++roles) {
+    const auto run = run_for((*base)->architecture, **model, role_run, roles);
+    if (!run) break;
+    OffloadRequest offload;
+    offload.devices = group.devices;
+    for (auto& device : offload.devices) device.capacity.value = group.budget;
+    offload.tensor_split.assign(group.devices.size(), 1.0);
+    offload.fit_margin = Bytes(0);
+    offload.gpu_layers = fitting_gpu_layers;
+    // The engine leaves a split by hand alone, so that the number of layers is searched without one.
+    offload.tensor_split.clear();
+    const auto bytes = footprint(**model, (*base)->architecture, *run, residency_, offload);
+    if (!bytes) return tl::unexpected(bytes.error());
+    const auto& placed = bytes->offload;
+    const bool whole =
+        placed.gpu_layers > (*model)->hyperparameters.layer_count() && placed.cpu_expert_layers == 0;
+    if (placed.gpu_layers <= 0 || (!whole && !group.whole_pool)) break;
+    Bytes most;
+    for (const auto& device : bytes->devices) most = std::max(most, device.high());
+    if (most > group.budget) break;
+    variant.memory_by_roles.push_back(most);
+    variant.host_by_roles.push_back(bytes->host_high());
+    variant.offload_by_roles.push_back({placed.gpu_layers, placed.cpu_expert_layers});
+    if (roles > 1) continue;
+    variant.batch_tokens = run->batch_tokens;
+    variant.ubatch_tokens = run->ubatch_tokens;
+    variant.flash_attention = run->flash_attention;
+    variant.load_mode = residency_.load_mode;
+    variant.weights = bytes->weights.size;
+    variant.kv_per_role = bytes->kv_cache.size + bytes->state.size;
+    SpeedRequest asked = speed;
+    asked.specs = group.specs;
+    asked.depth = role_run.context_tokens / std::max<std::int64_t>(1, role_run.parallel);
+    const auto layout = context_layout(**model, (*base)->architecture, *run);
+    if (!layout) continue;
+    const auto answer = estimate_speed(services_, **model, *layout, *run, host, asked, std::nullopt, &*bytes);
+    if (answer && answer->decode) variant.decode_tokens_per_second = answer->decode->mid.per_second();
+  }
+  if (variant.memory_by_roles.empty()) return std::nullopt;
   return variant;
 }
 

@@ -7,6 +7,7 @@
 #include "llmsize/app/local_host.hpp"
 #include "llmsize/app/plan_files.hpp"
 #include "llmsize/cli/commands.hpp"
+#include "llmsize/cli/device_options.hpp"
 #include "llmsize/cli/setters.hpp"
 #include "llmsize/cli/values.hpp"
 #include "llmsize/emit/emitters.hpp"
@@ -71,11 +72,35 @@ Setter set_rate(std::optional<BytesPerSecond>& target) {
   };
 }
 
+/// Adds what a list of GPUs names; a bare number is a size in GiB.
+Setter set_gpus(app::GpuOptions& target) {
+  return [&target](const std::string& text) -> Result<void> {
+    if (text == "none") {
+      target.none = true;
+      return {};
+    }
+    const auto wishes = parse_gpus(text);
+    if (!wishes) return tl::unexpected(wishes.error());
+    target.wishes.insert(target.wishes.end(), wishes->begin(), wishes->end());
+    return {};
+  };
+}
+
 OptionGroup machine_options(PlanOptions& o, std::string& host_file) {
   constexpr double highest_percent = 90;
+  constexpr std::int64_t most_nodes = 16;
   return {
       "Machine",
       {{{"--ram"}, "SIZE", "plan for a machine with this much RAM; a bare number is GiB", set_size(o.ram)},
+       {{"--gpu"},
+        "LIST",
+        "GPUs beside that memory: \"2x RTX 4090\", 24GiB, none (default: the host's own)",
+        set_gpus(o.gpus)},
+       {{"--vram"}, "SIZE", "a GPU with this much memory", set_gpus(o.gpus)},
+       {{"--numa"},
+        "N",
+        "NUMA nodes that the memory is spread over (default: the host's)",
+        set_count(o.numa_nodes, 1, most_nodes)},
        {{"--host"}, "FILE", "plan for a saved `probe --json`", set_text(host_file)},
        {{"--os-reserve"},
         "SIZE",

@@ -1,6 +1,7 @@
 #include "llmsize/core/deployment.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace llmsize {
 namespace {
@@ -42,6 +43,48 @@ std::int64_t concurrent_roles(const PlanInstance& instance) {
   return instance.tier == PlanTier::hot ? static_cast<std::int64_t>(instance.roles.size()) : 1;
 }
 
+PlanOffload offload_of(const PlanVariant& variant, std::int64_t roles) {
+  const auto index = static_cast<std::size_t>(std::max<std::int64_t>(roles, 1)) - 1;
+  return index < variant.offload_by_roles.size() ? variant.offload_by_roles[index] : PlanOffload{};
+}
+
+/// The engine's names of a group's devices, "CUDA0,CUDA1".
+std::string device_names(const PlanPool& pool, const PlanGroup& group) {
+  constexpr std::pair<const char*, const char*> prefixes[] = {
+      {"cuda", "CUDA"}, {"rocm", "ROCm"}, {"vulkan", "Vulkan"}, {"metal", "MTL"}, {"sycl", "SYCL"}};
+  // A GPU of which only the size is known is taken for the most common kind.
+  std::string prefix = "CUDA";
+  for (const auto& [backend, name] : prefixes)
+    if (pool.backend == backend) prefix = name;
+  std::string names;
+  for (std::int64_t i = 0; i < group.devices; ++i)
+    names += (i == 0 ? "" : ",") + prefix + std::to_string(pool.first_device + group.first_device + i);
+  return names;
+}
+
+/// Which devices hold what; on a machine without GPUs there is nothing to say.
+void add_devices(const PlanReport& report, const PlanInstance& instance, std::int64_t roles,
+                 std::vector<EngineSetting>& settings) {
+  const bool has_gpus = std::any_of(report.request.pools.begin(), report.request.pools.end(),
+                                    [](const PlanPool& pool) { return pool.kind == "gpu"; });
+  if (!has_gpus) return;
+  const PlanGroup& group = report.plan.groups[instance.group];
+  const PlanPool& pool = report.request.pools[group.pool];
+  if (pool.kind != "gpu") {
+    settings.push_back({"--device", "none"});
+    return;
+  }
+  settings.push_back({"--device", device_names(pool, group)});
+  settings.push_back({"--split-mode", group.devices > 1 ? "layer" : "none"});
+  if (group.devices > 1) {
+    std::string split = "1";
+    for (std::int64_t i = 1; i < group.devices; ++i) split += ",1";
+    settings.push_back({"--tensor-split", split});
+  }
+  const PlanOffload offload = offload_of(report.request.variants[instance.variant], roles);
+  settings.push_back({"--n-cpu-moe", std::to_string(offload.cpu_expert_layers)});
+}
+
 /// Every option that decides memory, also where it is the engine's default: defaults change between versions.
 std::vector<EngineSetting> memory_settings(const PlanReport& report, const PlanVariant& variant,
                                            std::int64_t roles) {
@@ -62,8 +105,7 @@ std::vector<EngineSetting> memory_settings(const PlanReport& report, const PlanV
       {residency.repack ? "--repack" : "--no-repack", ""},
       // The engine would shrink what is not set to fit the machine it finds.
       {"--fit", "off"},
-      {"--gpu-layers", std::to_string(variant.gpu_layers)}};
-  for (const auto& setting : variant.placement) settings.push_back(setting);
+      {"--gpu-layers", std::to_string(offload_of(variant, roles).gpu_layers)}};
   return settings;
 }
 
@@ -88,9 +130,10 @@ Server server_of(const PlanReport& report, const PlanInstance& instance, const S
   server.id = instance.id;
   server.roles = instance.roles;
   server.tier = instance.tier;
-  server.pool = report.request.pools[variant.pool].id;
-  server.numa_node = report.request.pools[variant.pool].numa_node;
-  server.cpus = report.request.pools[variant.pool].cpus;
+  const PlanPool& pool = report.request.pools[variant.pool];
+  server.pool = report.plan.groups[instance.group].id;
+  server.numa_node = pool.numa_node;
+  server.cpus = pool.cpus;
   server.model = variant.model;
   server.quant = variant.quant;
   server.memory = instance.memory;
@@ -101,6 +144,7 @@ Server server_of(const PlanReport& report, const PlanInstance& instance, const S
   server.settings = {model_source(server.file, server.quant, options, "--model", "--hf-repo")};
   const auto memory = memory_settings(report, variant, concurrent_roles(instance));
   server.settings.insert(server.settings.end(), memory.begin(), memory.end());
+  add_devices(report, instance, concurrent_roles(instance), server.settings);
   add_projector(report, server, server.settings);
   add_processors(report, server);
   return server;
@@ -116,7 +160,7 @@ Server* target_of(const PlanReport& report, const PlanInstance& draft, std::vect
     const auto& roles = instance.roles;
     if (std::find(roles.begin(), roles.end(), role->draft_for) == roles.end()) continue;
     const PlanVariant& large = report.request.variants[instance.variant];
-    const bool together = large.architecture == small.architecture && large.pool == small.pool &&
+    const bool together = large.architecture == small.architecture && instance.group == draft.group &&
                           instance.tier == draft.tier &&
                           large.context_tokens * concurrent_roles(instance) == small.context_tokens;
     for (auto& server : servers)
@@ -136,7 +180,7 @@ void join(const PlanReport& report, const PlanInstance& draft, const ServingOpti
       model_source(file, small.quant, options, "--spec-draft-model", "--spec-draft-hf"));
   target.settings.push_back({"--spec-draft-type-k", small.cache_type_k});
   target.settings.push_back({"--spec-draft-type-v", small.cache_type_v});
-  target.settings.push_back({"--spec-draft-ngl", std::to_string(small.gpu_layers)});
+  target.settings.push_back({"--spec-draft-ngl", std::to_string(offload_of(small, 1).gpu_layers)});
 }
 
 }  // namespace

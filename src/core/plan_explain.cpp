@@ -17,10 +17,12 @@ Bytes memory_for(const PlanVariant& variant, std::size_t roles) {
                                                                : Bytes(Bytes::highest);
 }
 
-/// What a pool's instances need if `left` serves without `role` and `candidate` serves it instead.
+/// What a group's instances need in each of its memories if `left` serves one role less and `candidate`
+/// serves that one instead.
 Bytes need_with(const PlanRequest& request, const Plan& plan, std::size_t left, std::size_t candidate,
                 PlanTier tier) {
   const PlanVariant& chosen = request.variants[candidate];
+  const std::size_t group = plan.instances[left].group;
   Bytes hot, peak;
   const auto add = [&](PlanTier as, Bytes memory) {
     if (as == PlanTier::hot)
@@ -31,15 +33,18 @@ Bytes need_with(const PlanRequest& request, const Plan& plan, std::size_t left, 
   for (std::size_t i = 0; i < plan.instances.size(); ++i) {
     const PlanInstance& instance = plan.instances[i];
     const PlanVariant& variant = request.variants[instance.variant];
-    if (variant.pool != chosen.pool) continue;
+    if (instance.group != group) continue;
     if (i != left)
-      add(instance.tier, instance.memory);
+      add(instance.tier, instance.in_group);
     else if (instance.roles.size() > 1)
-      add(instance.tier,
-          instance.tier == PlanTier::hot ? memory_for(variant, instance.roles.size() - 1) : instance.memory);
+      add(instance.tier, instance.tier == PlanTier::hot ? memory_for(variant, instance.roles.size() - 1)
+                                                        : instance.in_group);
   }
   add(tier, memory_for(chosen, 1));
-  return hot + peak;
+  // Other groups' host parts stay what they are.
+  for (std::size_t i = 1; group == 0 && i < plan.pools.size(); ++i)
+    hot += plan.pools[i].host_hot + plan.pools[i].host_warm;
+  return hot + peak - plan.pools[group].shared;
 }
 
 std::optional<RunnerUp> runner_up(const PlanRequest& request, const Plan& plan, std::size_t role) {
@@ -49,6 +54,9 @@ std::optional<RunnerUp> runner_up(const PlanRequest& request, const Plan& plan, 
   for (const PlanOption& option : request.roles[role].options) {
     if (option.quality <= placement.quality + same_quality) continue;
     const PlanVariant& variant = request.variants[option.variant];
+    // In the same memories: what another place lacks is another plan.
+    const PlanGroup& group = plan.groups[plan.instances[*placement.instance].group];
+    if (variant.pool != group.pool || variant.devices != group.devices) continue;
     const Bytes need = need_with(request, plan, *placement.instance, option.variant, placement.tier);
     const Bytes lacked = need - request.pools[variant.pool].budget();
     if (lacked <= Bytes(0) || need.is_saturated()) continue;
@@ -90,7 +98,7 @@ std::vector<std::string> spare_uses(const PlanRequest& request, const Plan& plan
   std::vector<std::string> uses;
   for (const auto& instance : plan.instances) {
     const PlanVariant& variant = request.variants[instance.variant];
-    const Bytes spare = plan.pools[variant.pool].headroom;
+    const Bytes spare = plan.pools[instance.group].headroom;
     const Bytes one = memory_for(variant, 1);
     const bool workers =
         std::find(instance.roles.begin(), instance.roles.end(), "workers") != instance.roles.end();
@@ -104,7 +112,7 @@ std::vector<std::string> spare_uses(const PlanRequest& request, const Plan& plan
                       instance.id, size_text(variant.kv_per_role), grouped(variant.context_tokens)));
     if (instance.tier != PlanTier::hot)
       uses.push_back(fmt::format("{} more would keep {} loaded instead of WARM",
-                                 size_text(std::max(Bytes(0), instance.memory - spare)), instance.id));
+                                 size_text(std::max(Bytes(0), instance.in_group - spare)), instance.id));
   }
   return uses;
 }

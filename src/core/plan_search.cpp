@@ -1,341 +1,280 @@
 #include "llmsize/core/plan_search.hpp"
 
 #include <algorithm>
-#include <bit>
-#include <limits>
 #include <map>
+#include <memory>
+
+#include "plan_tables.hpp"
 
 namespace llmsize::plan_search {
 namespace {
 
-constexpr std::int64_t nothing = -1;
-
-RoleSet bit(std::size_t role) {
-  return RoleSet(1) << role;
-}
-
-/// One way to serve a set of roles by HOT instances: its cost, its worth, and the step that led here.
-struct Entry {
-  std::int64_t memory = 0;
-  std::int64_t value = 0;
-  std::int64_t parent = nothing;  ///< Into the arena.
-  std::size_t variant = 0;
-  RoleSet joined = 0;  ///< Roles that this step put on `variant`.
+/// Groups joined so far: which outcome of which table, on top of which others.
+struct Node {
+  Outcome sum;
+  std::int64_t before = nothing;      ///< Node of the groups joined earlier.
+  std::int64_t after = nothing;       ///< Node of groups joined as a whole, or
+  const GroupTable* table = nullptr;  ///< the table of a single group,
+  Outcome own;                        ///< with its outcome.
 };
 
-using Layer = std::map<RoleSet, std::vector<std::int64_t>>;
+/// Ways to serve each set of roles: indices of nodes, by rising host memory and value.
+using Fronts = std::map<RoleSet, std::vector<std::int64_t>>;
 
-/// Best placements within one pool, by the set of roles served.
-class PoolTable {
+/// Joins groups of memories by subset convolution: each serves its own roles, and all share the host's
+/// memory.
+class Joiner {
  public:
-  PoolTable(const Problem& problem, std::size_t pool, RoleSet roles, bool others_may_serve, bool least_memory)
-      : problem_(problem), pool_(pool), roles_(roles), least_memory_(least_memory) {
-    for (std::size_t role = 0; role < problem.roles.size(); ++role) {
-      if ((roles & bit(role)) == 0) continue;
-      const bool warm = problem.roles[role].may_be_warm;
-      if (warm) warm_roles_ |= bit(role);
-      if (warm || others_may_serve) may_skip_ |= bit(role);
+  Joiner(const Problem& problem, RoleSet roles, bool unlimited_host, bool worthless)
+      : problem_(problem), roles_(roles), unlimited_(unlimited_host), worthless_(worthless) {}
+
+  /// The best ways to serve exactly `roles` with every pool.
+  std::vector<std::int64_t> solve() {
+    Fronts all = single(0, 1);
+    // A lone host must serve them all, so that no other set matters.
+    for (std::size_t pool = 1; pool < problem_.pools.size(); ++pool) {
+      Fronts devices = arrangements(pool);
+      all = joined(all, devices);
     }
-    collect_hot();
-    collect_warm_peaks();
+    const auto found = all.find(roles_);
+    return found == all.end() ? std::vector<std::int64_t>{} : found->second;
   }
 
-  struct Best {
-    std::int64_t value = nothing;
-    std::int64_t memory = 0;
-    std::int64_t hot_entry = nothing;
-    RoleSet warm = 0;
-    std::int64_t peak = 0;
-    [[nodiscard]] bool feasible() const { return value != nothing; }
-    [[nodiscard]] bool beats(const Best& other) const {
-      return value != other.value ? value > other.value : memory < other.memory;
-    }
-  };
+  [[nodiscard]] const Node& node(std::int64_t index) const { return nodes_[static_cast<std::size_t>(index)]; }
 
-  /// The best way to serve exactly `roles` here.
-  [[nodiscard]] Best best(RoleSet roles) const {
-    Best found;
-    const RoleSet warm_candidates = roles & warm_roles_;
-    for (RoleSet warm = warm_candidates;; warm = (warm - 1) & warm_candidates) {
-      consider(roles, warm, found);
-      if (warm == 0) return found;
-    }
-  }
-
-  void append(const Best& best, std::vector<Assignment>& assignments) const {
-    for (std::int64_t at = best.hot_entry; at != nothing; at = arena_[index(at)].parent) {
-      const Entry& entry = arena_[index(at)];
-      for (std::size_t role = 0; role < problem_.roles.size(); ++role)
-        if ((entry.joined & bit(role)) != 0) assignments.push_back({role, entry.variant, false});
-    }
-    for (std::size_t role = 0; role < problem_.roles.size(); ++role)
-      if ((best.warm & bit(role)) != 0)
-        assignments.push_back({role, warm_choice(role, best.peak)->variant, true});
+  void append(std::int64_t index, Solution& solution) const {
+    if (index == nothing) return;
+    const Node& here = node(index);
+    append(here.before, solution);
+    append(here.after, solution);
+    if (here.table == nullptr) return;
+    solution.groups.push_back(here.table->group());
+    here.table->append(here.own, solution.groups.size() - 1, solution.assignments);
   }
 
  private:
-  static std::size_t index(std::int64_t at) { return static_cast<std::size_t>(at); }
-  [[nodiscard]] std::int64_t budget() const { return problem_.budgets[pool_]; }
+  std::int64_t add(Node node) {
+    nodes_.push_back(std::move(node));
+    return static_cast<std::int64_t>(nodes_.size()) - 1;
+  }
 
-  /// Keeps the entries of one set that no other beats, by rising memory and value.
-  void keep_front(std::vector<std::int64_t>& entries) const {
-    std::stable_sort(entries.begin(), entries.end(), [&](std::int64_t a, std::int64_t b) {
-      const Entry &x = arena_[index(a)], &y = arena_[index(b)];
-      return x.memory != y.memory ? x.memory < y.memory : x.value > y.value;
+  /// What one group can serve by itself, the empty set included.
+  Fronts single(std::size_t pool, std::int64_t devices) {
+    Fronts fronts;
+    fronts[0] = {add({})};
+    tables_.push_back(
+        std::make_unique<GroupTable>(problem_, Group{pool, devices}, roles_, unlimited_, worthless_));
+    const GroupTable* table = tables_.back().get();
+    if (!table->serves_anything()) return fronts;
+    for (RoleSet set = roles_; set != 0; set = (set - 1) & roles_) {
+      // Without other pools only the whole set matters.
+      if (problem_.pools.size() == 1 && set != roles_) continue;
+      for (const Outcome& outcome : table->outcomes(set))
+        fronts[set].push_back(add({outcome, nothing, nothing, table, outcome}));
+    }
+    return fronts;
+  }
+
+  /// Sizes that identical devices are grouped in: all of them, and the powers of two below.
+  static std::vector<std::int64_t> group_sizes(std::int64_t count) {
+    std::vector<std::int64_t> sizes = {count};
+    for (std::int64_t size = 1; size < count; size *= 2) sizes.push_back(size);
+    std::sort(sizes.rbegin(), sizes.rend());
+    return sizes;
+  }
+
+  /// Every way to group the identical devices of a pool; by how many are used, larger groups first.
+  Fronts arrangements(std::size_t pool) {
+    const std::int64_t count = problem_.pools[pool].count;
+    std::map<std::int64_t, Fronts> by_used;
+    by_used[0][0] = {add({})};
+    for (const std::int64_t size : group_sizes(count)) {
+      const Fronts one = single(pool, size);
+      if (one.size() == 1) continue;
+      auto next = by_used;
+      Fronts several = one;
+      // More groups than roles stay empty.
+      const auto most =
+          std::min<std::int64_t>(count / size, static_cast<std::int64_t>(problem_.roles.size()));
+      for (std::int64_t groups = 1; groups <= most; ++groups) {
+        if (groups > 1) several = joined_alike(several, one);
+        for (const auto& [used, fronts] : by_used)
+          if (used + groups * size <= count) merge(next[used + groups * size], joined(fronts, several));
+      }
+      by_used = std::move(next);
+    }
+    Fronts all;
+    for (auto& [used, fronts] : by_used) merge(all, std::move(fronts));
+    return all;
+  }
+
+  Fronts joined(const Fronts& a, const Fronts& b) {
+    Pending pending;
+    for (const auto& [left, left_nodes] : a)
+      for (const auto& [right, right_nodes] : b)
+        if ((left & right) == 0) combine(left_nodes, right_nodes, pending[left | right]);
+    return settled(std::move(pending));
+  }
+
+  /// The same for one more group of the same kind: groups are told apart by their lowest role only, so the
+  /// new one has the lowest of all.
+  Fronts joined_alike(const Fronts& several, const Fronts& one) {
+    Pending pending;
+    for (const auto& [left, left_nodes] : several)
+      for (const auto& [right, right_nodes] : one) {
+        if (left == 0 || right == 0 || (left & right) != 0) continue;
+        const RoleSet lowest = (left | right) & (~(left | right) + 1);
+        if ((right & lowest) != 0) combine(left_nodes, right_nodes, pending[left | right]);
+      }
+    Fronts result = settled(std::move(pending));
+    merge(result, several);
+    return result;
+  }
+
+  /// Sums of two nodes each, not yet nodes themselves: `hot` and `warm` hold the two.
+  using Pending = std::map<RoleSet, std::vector<Outcome>>;
+
+  void combine(const std::vector<std::int64_t>& left, const std::vector<std::int64_t>& right,
+               std::vector<Outcome>& into) const {
+    for (const std::int64_t l : left)
+      for (const std::int64_t r : right) {
+        const Outcome &a = node(l).sum, &b = node(r).sum;
+        const Bytes host = Bytes(a.host) + Bytes(b.host), memory = Bytes(a.memory) + Bytes(b.memory);
+        if (host.is_saturated() || (!unlimited_ && host.value() > problem_.pools[0].budget)) continue;
+        into.push_back({host.value(), a.value + b.value, memory.value(), l, r});
+      }
+    // Cut while they grow, so that memory stays small.
+    constexpr std::size_t most_pending = 1 << 14;
+    if (into.size() > most_pending) keep_best(into);
+  }
+
+  Fronts settled(Pending pending) {
+    Fronts fronts;
+    for (auto& [set, outcomes] : pending) {
+      keep_best(outcomes);
+      if (outcomes.empty()) continue;
+      auto& nodes = fronts[set];
+      for (const Outcome& outcome : outcomes)
+        nodes.push_back(add({outcome, outcome.hot, outcome.warm, nullptr, {}}));
+    }
+    return fronts;
+  }
+
+  /// Drops nodes that another one beats.
+  void keep(std::vector<std::int64_t>& indices) {
+    std::stable_sort(indices.begin(), indices.end(), [&](std::int64_t x, std::int64_t y) {
+      const Outcome &a = node(x).sum, &b = node(y).sum;
+      if (a.host != b.host) return a.host < b.host;
+      return a.value != b.value ? a.value > b.value : a.memory < b.memory;
     });
     std::vector<std::int64_t> front;
-    for (const std::int64_t at : entries)
-      if (front.empty() || arena_[index(at)].value > arena_[index(front.back())].value) front.push_back(at);
-    if (least_memory_ && front.size() > 1) front.erase(front.begin() + 1, front.end());
-    entries = std::move(front);
-  }
-
-  /// Serves roles in order: the first unserved one opens an instance, which any set of later roles may join.
-  void collect_hot() {
-    arena_.push_back({});
-    Layer layer = {{0, {0}}};
-    for (std::size_t role = 0; role < problem_.roles.size(); ++role) {
-      if ((roles_ & bit(role)) == 0) continue;
-      Layer next;
-      for (const auto& [served, entries] : layer) {
-        if ((served & bit(role)) != 0 || (may_skip_ & bit(role)) != 0) {
-          auto& same = next[served];
-          same.insert(same.end(), entries.begin(), entries.end());
-        }
-        if ((served & bit(role)) == 0) open_instances(role, served, entries, next);
-      }
-      for (auto& [served, entries] : next) keep_front(entries);
-      layer = std::move(next);
+    for (const std::int64_t index : indices) {
+      const Outcome& outcome = node(index).sum;
+      const Outcome* last = front.empty() ? nullptr : &node(front.back()).sum;
+      if (last == nullptr || outcome.value > last->value ||
+          (outcome.value == last->value && outcome.memory < last->memory))
+        front.push_back(index);
     }
-    hot_ = std::move(layer);
+    indices = std::move(front);
   }
 
-  void open_instances(std::size_t role, RoleSet served, const std::vector<std::int64_t>& entries,
-                      Layer& next) {
-    for (const Option& option : problem_.roles[role].options) {
-      const PlanVariant& variant = (*problem_.variants)[option.variant];
-      if (variant.pool != pool_) continue;
-      const RoleSet joiners = later_users(role, served, option.variant);
-      for (RoleSet extra = joiners;; extra = (extra - 1) & joiners) {
-        extend(variant, option, role, served, extra, entries, next);
-        if (extra == 0) break;
-      }
+  void merge(Fronts& into, Fronts from) {
+    for (auto& [set, nodes] : from) {
+      auto& target = into[set];
+      target.insert(target.end(), nodes.begin(), nodes.end());
+      keep(target);
     }
-  }
-
-  [[nodiscard]] RoleSet later_users(std::size_t role, RoleSet served, std::size_t variant) const {
-    RoleSet users = 0;
-    for (std::size_t later = role + 1; later < problem_.roles.size(); ++later) {
-      if ((roles_ & bit(later)) == 0 || (served & bit(later)) != 0) continue;
-      if (find_option(later, variant) != nullptr) users |= bit(later);
-    }
-    return users;
-  }
-
-  [[nodiscard]] const Option* find_option(std::size_t role, std::size_t variant) const {
-    for (const Option& option : problem_.roles[role].options)
-      if (option.variant == variant) return &option;
-    return nullptr;
-  }
-
-  void extend(const PlanVariant& variant, const Option& option, std::size_t role, RoleSet served,
-              RoleSet extra, const std::vector<std::int64_t>& entries, Layer& next) {
-    const auto count = static_cast<std::size_t>(std::popcount(extra)) + 1;
-    if (count > variant.memory_by_roles.size()) return;
-    const Bytes cost = variant.memory_by_roles[count - 1];
-    std::int64_t value = option.value;
-    for (std::size_t later = role + 1; later < problem_.roles.size(); ++later)
-      if ((extra & bit(later)) != 0) value += find_option(later, option.variant)->value;
-    for (const std::int64_t at : entries) {
-      const Bytes memory = Bytes(arena_[index(at)].memory) + cost;
-      if (memory.is_saturated() || memory.value() > budget()) continue;
-      arena_.push_back(
-          {memory.value(), arena_[index(at)].value + value, at, option.variant, extra | bit(role)});
-      next[served | extra | bit(role)].push_back(static_cast<std::int64_t>(arena_.size()) - 1);
-    }
-  }
-
-  [[nodiscard]] std::int64_t warm_memory(const Option& option) const {
-    const PlanVariant& variant = (*problem_.variants)[option.variant];
-    if (variant.pool != pool_ || variant.memory_by_roles.empty()) return nothing;
-    const Bytes memory = variant.memory_by_roles.front();
-    return memory.is_saturated() || memory.value() > budget() ? nothing : memory.value();
-  }
-
-  void collect_warm_peaks() {
-    for (std::size_t role = 0; role < problem_.roles.size(); ++role) {
-      if ((warm_roles_ & bit(role)) == 0) continue;
-      for (const Option& option : problem_.roles[role].options)
-        if (const std::int64_t memory = warm_memory(option); memory != nothing) peaks_.push_back(memory);
-    }
-    std::sort(peaks_.begin(), peaks_.end());
-    peaks_.erase(std::unique(peaks_.begin(), peaks_.end()), peaks_.end());
-  }
-
-  /// For a fixed peak each WARM role chooses independently: they take turns in the same memory.
-  [[nodiscard]] const Option* warm_choice(std::size_t role, std::int64_t peak) const {
-    const Option* best = nullptr;
-    std::int64_t best_memory = 0;
-    for (const Option& option : problem_.roles[role].options) {
-      const std::int64_t memory = warm_memory(option);
-      if (memory == nothing || memory > peak) continue;
-      const bool better = best == nullptr || option.value > best->value ||
-                          (option.value == best->value && memory < best_memory);
-      if (!better) continue;
-      best = &option;
-      best_memory = memory;
-    }
-    return best;
-  }
-
-  void consider(RoleSet roles, RoleSet warm, Best& found) const {
-    const auto hot = hot_.find(roles & ~warm);
-    if (hot == hot_.end() || hot->second.empty()) return;
-    if (warm == 0) return consider_peak(hot->second, 0, 0, 0, found);
-    for (const std::int64_t peak : peaks_) {
-      std::int64_t value = 0;
-      bool all = true;
-      for (std::size_t role = 0; all && role < problem_.roles.size(); ++role) {
-        if ((warm & bit(role)) == 0) continue;
-        const Option* choice = warm_choice(role, peak);
-        all = choice != nullptr;
-        if (all) value += choice->value;
-      }
-      if (all) consider_peak(hot->second, warm, peak, value, found);
-      if (all && least_memory_) return;
-    }
-  }
-
-  void consider_peak(const std::vector<std::int64_t>& front, RoleSet warm, std::int64_t peak,
-                     std::int64_t warm_value, Best& found) const {
-    const std::int64_t room = budget() - peak;
-    // The front rises in memory and value: the last entry that fits is the best.
-    const auto end = std::partition_point(front.begin(), front.end(),
-                                          [&](std::int64_t at) { return arena_[index(at)].memory <= room; });
-    if (end == front.begin()) return;
-    const std::int64_t at = *std::prev(end);
-    const Entry& entry = arena_[index(at)];
-    const Best candidate{entry.value + warm_value, entry.memory + peak, at, warm, peak};
-    if (candidate.beats(found)) found = candidate;
   }
 
   const Problem& problem_;
-  std::size_t pool_;
   RoleSet roles_;
-  bool least_memory_;
-  RoleSet warm_roles_ = 0;
-  RoleSet may_skip_ = 0;
-  std::vector<Entry> arena_;
-  Layer hot_;
-  std::vector<std::int64_t> peaks_;
+  bool unlimited_, worthless_;
+  std::vector<Node> nodes_;
+  std::vector<std::unique_ptr<GroupTable>> tables_;
 };
 
-/// The best division of `roles` among the pools, by subset convolution: each pool's capacity is its own.
-std::optional<Solution> place(const Problem& problem, RoleSet roles, bool least_memory) {
-  const bool several = problem.budgets.size() > 1;
-  std::vector<PoolTable> tables;
-  for (std::size_t pool = 0; pool < problem.budgets.size(); ++pool)
-    tables.emplace_back(problem, pool, roles, several, least_memory);
-  struct Cell {
-    PoolTable::Best own;
-    std::int64_t value = nothing;
-    std::int64_t memory = 0;
-    RoleSet here = 0;
-  };
-  std::vector<std::map<RoleSet, Cell>> best(tables.size());
-  for (std::size_t pool = 0; pool < tables.size(); ++pool) {
-    std::map<RoleSet, PoolTable::Best> own;
-    for (RoleSet set = roles;; set = (set - 1) & roles) {
-      // A single pool must serve them all, so that no other set matters.
-      if (several || set == roles)
-        if (const auto found = tables[pool].best(set); found.feasible()) own[set] = found;
-      if (set == 0) break;
-    }
-    for (const auto& served : own) {
-      const RoleSet here = served.first;
-      const PoolTable::Best& mine = served.second;
-      const auto offer = [&](RoleSet before, std::int64_t value, std::int64_t memory) {
-        if ((before & here) != 0) return;
-        Cell& cell = best[pool][before | here];
-        const Cell candidate{mine, value + mine.value, memory + mine.memory, here};
-        if (cell.value == nothing || candidate.value > cell.value ||
-            (candidate.value == cell.value && candidate.memory < cell.memory))
-          cell = candidate;
-      };
-      if (pool == 0) {
-        offer(0, 0, 0);
-        continue;
-      }
-      for (const auto& [before, cell] : best[pool - 1]) offer(before, cell.value, cell.memory);
-    }
-  }
-  if (best.empty() || best.back().find(roles) == best.back().end()) return std::nullopt;
-  Solution solution;
-  solution.served = roles;
-  solution.value = best.back().at(roles).value;
-  RoleSet left = roles;
-  for (std::size_t pool = tables.size(); pool-- > 0;) {
-    const Cell& cell = best[pool].at(left);
-    tables[pool].append(cell.own, solution.assignments);
-    left &= ~cell.here;
-  }
-  std::sort(solution.assignments.begin(), solution.assignments.end(),
-            [](const Assignment& a, const Assignment& b) { return a.role < b.role; });
-  return solution;
+/// Values of each variant by role.
+using RoleValues = std::map<std::size_t, std::int64_t>;
+
+bool no_larger(const std::vector<Bytes>& a, const std::vector<Bytes>& b) {
+  if (a.size() < b.size()) return false;
+  for (std::size_t i = 0; i < b.size(); ++i)
+    if (a[i] > b[i]) return false;
+  return true;
 }
 
 /// Whether `a` can stand in for `b` wherever `b` might be used.
-bool dominates(const Problem& problem, const std::vector<std::map<std::size_t, std::int64_t>>& values,
-               std::size_t a, std::size_t b) {
-  const PlanVariant &x = (*problem.variants)[a], &y = (*problem.variants)[b];
-  if (x.pool != y.pool || x.memory_by_roles.size() < y.memory_by_roles.size()) return false;
-  bool better = false;
-  for (std::size_t i = 0; i < y.memory_by_roles.size(); ++i) {
-    if (x.memory_by_roles[i] > y.memory_by_roles[i]) return false;
-    better = better || x.memory_by_roles[i] < y.memory_by_roles[i];
-  }
-  for (const auto& [role, value] : values[b]) {
-    const auto found = values[a].find(role);
-    if (found == values[a].end() || found->second < value) return false;
+bool dominates(const PlanVariant& x, const RoleValues& values_x, const PlanVariant& y,
+               const RoleValues& values_y) {
+  if (x.pool != y.pool || x.devices != y.devices) return false;
+  // A file that others may share is worth more than its own bytes.
+  if (!y.shared_file.empty() && x.shared_file != y.shared_file) return false;
+  if (!no_larger(x.memory_by_roles, y.memory_by_roles)) return false;
+  if (!x.host_by_roles.empty() && !no_larger(x.host_by_roles, y.host_by_roles)) return false;
+  if (x.host_by_roles.empty() && !y.host_by_roles.empty() &&
+      x.memory_by_roles.size() < y.host_by_roles.size())
+    return false;
+  bool better = x.memory_by_roles != y.memory_by_roles || x.host_by_roles != y.host_by_roles;
+  for (const auto& [role, value] : values_y) {
+    const auto found = values_x.find(role);
+    if (found == values_x.end() || found->second < value) return false;
     better = better || found->second > value;
   }
   // Equals: the one with the smaller id stays.
-  return better || (values[a].size() == values[b].size() ? x.id < y.id : values[a].size() > values[b].size());
+  return better || (values_x.size() == values_y.size() ? x.id < y.id : values_x.size() > values_y.size());
 }
 
 }  // namespace
 
 void prune_dominated(Problem& problem) {
-  std::vector<std::map<std::size_t, std::int64_t>> values(problem.variants->size());
+  std::vector<RoleValues> values(problem.variants->size());
   for (std::size_t role = 0; role < problem.roles.size(); ++role)
     for (const Option& option : problem.roles[role].options) values[option.variant][role] = option.value;
   std::vector<bool> beaten(values.size(), false);
   for (std::size_t b = 0; b < values.size(); ++b)
     for (std::size_t a = 0; a < values.size() && !beaten[b]; ++a)
       beaten[b] = a != b && !values[a].empty() && !values[b].empty() && !beaten[a] &&
-                  dominates(problem, values, a, b);
+                  dominates((*problem.variants)[a], values[a], (*problem.variants)[b], values[b]);
   for (Role& role : problem.roles)
     role.options.erase(std::remove_if(role.options.begin(), role.options.end(),
                                       [&](const Option& option) { return beaten[option.variant]; }),
                        role.options.end());
 }
 
-bool can_serve(const Problem& problem, RoleSet roles) {
-  return place(problem, roles, true).has_value();
+std::optional<std::int64_t> least_host_memory(const Problem& problem, RoleSet roles) {
+  if (roles == 0) return 0;
+  Joiner joiner(problem, roles, true, true);
+  const auto found = joiner.solve();
+  if (found.empty()) return std::nullopt;
+  return joiner.node(found.front()).sum.host;
 }
 
 RoleSet served_by_priority(const Problem& problem) {
+  const auto can_serve = [&](RoleSet roles) {
+    const auto least = least_host_memory(problem, roles);
+    return least && *least <= problem.pools.front().budget;
+  };
   RoleSet all = 0;
   for (std::size_t role = 0; role < problem.roles.size(); ++role) all |= bit(role);
-  if (can_serve(problem, all)) return all;
+  if (can_serve(all)) return all;
   RoleSet served = 0;
   for (std::size_t role = 0; role < problem.roles.size(); ++role)
-    if (can_serve(problem, served | bit(role))) served |= bit(role);
+    if (can_serve(served | bit(role))) served |= bit(role);
   return served;
 }
 
 std::optional<Solution> best_placement(const Problem& problem, RoleSet roles) {
-  return place(problem, roles, false);
+  if (roles == 0) return Solution{};
+  Joiner joiner(problem, roles, false, false);
+  const auto found = joiner.solve();
+  if (found.empty()) return std::nullopt;
+  Solution solution;
+  solution.value = joiner.node(found.back()).sum.value;
+  solution.memory = joiner.node(found.back()).sum.memory;
+  joiner.append(found.back(), solution);
+  std::sort(solution.assignments.begin(), solution.assignments.end(),
+            [](const Assignment& a, const Assignment& b) { return a.role < b.role; });
+  return solution;
 }
 
 }  // namespace llmsize::plan_search

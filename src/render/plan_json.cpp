@@ -56,7 +56,10 @@ Json role_json(const PlanReport& report, std::size_t index) {
 }
 
 /// What sizing needs beside model, quant, context and slots, so that a saved plan can be sized again.
-Json run_json(const PlanReport& report, const PlanVariant& variant) {
+Json run_json(const PlanReport& report, const PlanVariant& variant, std::int64_t roles) {
+  const auto index = static_cast<std::size_t>(roles) - 1;
+  const PlanOffload offload =
+      index < variant.offload_by_roles.size() ? variant.offload_by_roles[index] : PlanOffload{};
   constexpr const char* load_modes[] = {"mmap", "none", "mlock"};
   const Residency& residency = report.residency;
   return {{"kv_unified", true},
@@ -67,7 +70,9 @@ Json run_json(const PlanReport& report, const PlanVariant& variant) {
           {"load_mode", load_modes[static_cast<int>(variant.load_mode)]},
           {"repack", residency.repack},
           {"isa", residency.isa},
-          {"gpu_layers", variant.gpu_layers}};
+          {"gpu_layers", offload.gpu_layers},
+          {"cpu_expert_layers", offload.cpu_expert_layers},
+          {"devices", variant.devices}};
 }
 
 Json file_json(const PlanReport& report, std::size_t variant) {
@@ -108,26 +113,31 @@ Json instance_json(const PlanReport& report, const PlanInstance& instance) {
           {"cache_type_k", variant.cache_type_k},
           {"cache_type_v", variant.cache_type_v},
           {"tier", plan_tier_name(instance.tier)},
-          {"pool", report.request.pools[variant.pool].id},
+          {"pool", report.plan.groups[instance.group].id},
           {"roles", instance.roles},
           {"memory_bytes", instance.memory.value()},
+          {"host_bytes", (variant.pool == 0 ? instance.in_group : instance.on_host).value()},
+          {"device_bytes", variant.pool == 0 ? 0 : instance.in_group.value()},
           {"weights_bytes", variant.weights.value()},
           {"kv_bytes", (variant.kv_per_role * roles).value()},
           {"load_seconds", or_null(variant.load_seconds)},
           {"decode_tokens_per_second", or_null(variant.decode_tokens_per_second)},
           {"quality", quality},
           {"file", file_json(report, instance.variant)},
-          {"run", run_json(report, variant)},
+          {"run", run_json(report, variant, roles)},
           {"command", command_json(report, instance)}};
 }
 
-Json pool_json(const PlanPool& pool, const PoolUse& use) {
-  return {{"id", pool.id},
+Json pool_json(const PlanGroup& group, const PlanPool& pool, const PoolUse& use) {
+  return {{"id", group.id},
           {"kind", pool.kind},
+          {"devices", group.devices},
+          {"label", pool.label.empty() ? Json() : Json(pool.label)},
           {"capacity_bytes", pool.capacity.value()},
           {"reserve_bytes", (pool.os_reserve + pool.safety).value()},
           {"hot_bytes", use.hot.value()},
           {"warm_peak_bytes", use.warm_peak.value()},
+          {"shared_bytes", use.shared.value()},
           {"headroom_bytes", use.headroom.value()}};
 }
 
@@ -158,7 +168,8 @@ std::string plan_json(const PlanReport& report) {
   for (const auto& instance : report.plan.instances)
     document["instances"].push_back(instance_json(report, instance));
   for (std::size_t i = 0; i < report.plan.pools.size(); ++i)
-    document["pools"].push_back(pool_json(report.request.pools[i], report.plan.pools[i]));
+    document["pools"].push_back(pool_json(
+        report.plan.groups[i], report.request.pools[report.plan.groups[i].pool], report.plan.pools[i]));
   const auto& next = report.plan.next_step;
   document["next_step"] = next ? Json{{"role", next->role}, {"extra_bytes", next->extra.value()}} : Json();
   document["objective"] = {{"value", report.plan.objective.value},

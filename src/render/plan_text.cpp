@@ -46,8 +46,10 @@ std::string role_line(const PlanReport& report, const RolePlacement& role) {
   const PlanInstance& instance = report.plan.instances[*role.instance];
   const PlanVariant& variant = report.request.variants[instance.variant];
   const std::string memory = role.status == RoleStatus::shared ? "shared" : size_text(instance.memory);
-  return fmt::format("  {:<18} {:<8} {:<34} {:<7} {:>12}  {} tokens, {} slots{}\n", role.role,
+  const bool lone = report.plan.groups.size() == 1;
+  return fmt::format("  {:<18} {:<8} {:<34} {:<7} {:>12}  {}{} tokens, {} slots{}\n", role.role,
                      plan_tier_name(role.tier), variant.model, variant.quant, memory,
+                     lone ? std::string() : report.plan.groups[instance.group].id + ", ",
                      grouped(variant.context_tokens), variant.parallel,
                      role.status == RoleStatus::shared ? "; " + role.reason : "");
 }
@@ -56,9 +58,12 @@ std::string sum_lines(const PlanReport& report) {
   std::string out;
   for (std::size_t i = 0; i < report.plan.pools.size(); ++i) {
     const PoolUse& use = report.plan.pools[i];
-    out += fmt::format("  {}: HOT {} + largest WARM {} = {}, leaving {}\n", report.request.pools[i].id,
+    out += fmt::format("  {}: HOT {} + largest WARM {} = {}, leaving {}", report.plan.groups[i].id,
                        size_text(use.hot), size_text(use.warm_peak), size_text(use.hot + use.warm_peak),
                        size_text(use.headroom));
+    if (use.shared > Bytes(0))
+      out += fmt::format("; {} mapped by several is counted once", size_text(use.shared));
+    out += "\n";
   }
   return out;
 }
@@ -73,7 +78,9 @@ std::string why_lines(const PlanReport& report) {
       out += fmt::format("{} {} ({:.3f}) lacked {}\n", variant.model, variant.quant, next->quality,
                          size_text(next->lacked));
     } else {
-      out += "nothing better among its candidates\n";
+      // Where speed counts, a better model may be there and be too slow.
+      out += report.plan.groups.size() == 1 ? "nothing better among its candidates\n"
+                                            : "nothing better at its speed\n";
     }
   }
   const auto dropped = dropped_roles(report.plan);

@@ -37,7 +37,8 @@ SIZED = {"--ctx-size", "--parallel", "--kv-unified", "--batch-size", "--ubatch-s
 # These must be said on every command line, because their defaults decide memory and change between versions.
 EXPLICIT = SIZED - {"--repack", "--no-repack"} | {"--ctx-checkpoints", "--fit", "--gpu-layers"}
 
-MACHINES = [("--ram", "128"), ("--ram", "512"), ("--ram", "16"), ("--ram", "64", "--load-mode", "mlock")]
+MACHINES = [("--ram", "128"), ("--ram", "512"), ("--ram", "16"), ("--ram", "64", "--load-mode", "mlock"),
+            ("--ram", "128", "--gpu", "2x RTX 4090"), ("--ram", "256", "--numa", "2")]
 
 
 def options_of(words):
@@ -76,7 +77,7 @@ class EmittedPlan(CommandLineCase):
             self.assertEqual(os.listdir(folder), ["out"])
             return {path.name: path.read_text() for path in target.iterdir()}
 
-    def check_command(self, instances, words):
+    def check_command(self, plan, instances, words):
         """Known options only, every explicit one there, and the bytes that estimate gives for them. Takes what the command
         serves out of `instances`: two may run the same model."""
         options = options_of(words)
@@ -87,8 +88,20 @@ class EmittedPlan(CommandLineCase):
                         and i["parallel"] == int(options["--parallel"])
                         and (source.endswith(i["file"]["name"]) or source == f"{i['file']['repository']}:{i['quant']}"))
         flags = [word for name, value in options.items() if name in SIZED for word in (name, value) if word is not None]
+        if options.get("--device", "none") != "none":
+            devices = options["--device"].split(",")
+            pool = next(p for p in plan["pools"] if p["id"] == instance["pool"])
+            flags += ["--gpu", ",".join([pool["label"]] * len(devices)), "-ngl", options["--gpu-layers"],
+                      "-ncmoe", options["--n-cpu-moe"]]
+            if "--tensor-split" in options:
+                flags += ["-ts", options["--tensor-split"]]
         sized = self.document("estimate", "-m", instance["model"], "--quant", instance["quant"], "--isa", "avx2", *flags)
-        self.assertEqual(sized["memory"]["high_bytes"], instance["memory_bytes"], instance["id"])
+        if options.get("--device", "none") == "none":
+            self.assertEqual(sized["memory"]["high_bytes"], instance["memory_bytes"], instance["id"])
+        else:
+            needs = {place["device"]: place["need_bytes"] for place in sized["verdict"]["places"]}
+            self.assertEqual(needs.pop("CPU"), instance["host_bytes"], instance["id"])
+            self.assertEqual(max(needs.values()), instance["device_bytes"], instance["id"])
         instances.remove(instance)
         draft = options.get("--spec-draft-model") or options.get("--spec-draft-hf")
         if draft:
@@ -98,7 +111,7 @@ class EmittedPlan(CommandLineCase):
     def check_all(self, plan, commands):
         left = list(plan["instances"])
         for words in commands:
-            self.check_command(left, words)
+            self.check_command(plan, left, words)
         self.assertEqual([i["id"] for i in left], [])
 
     def test_the_json_format_is_the_plan(self):
@@ -173,7 +186,7 @@ class EmittedPlan(CommandLineCase):
                 self.assertIn(option, OPTIONS)
                 words += [option, value] if "value" in OPTIONS[option] else [option]
             # Roles that share an instance have a section each.
-            self.check_command(list(plan["instances"]), words)
+            self.check_command(plan, list(plan["instances"]), words)
 
     def test_units_pass_systemd_and_limit_what_was_planned(self):
         self.needs("systemd-analyze")

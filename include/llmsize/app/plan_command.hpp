@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "llmsize/app/gpus.hpp"
 #include "llmsize/app/outcome.hpp"
 #include "llmsize/app/services.hpp"
 #include "llmsize/core/footprint.hpp"
@@ -19,7 +20,9 @@ namespace llmsize::app {
 enum class PlanPolicy { balanced, quality, speed };
 
 struct PlanOptions {
-  std::optional<Bytes> ram;              ///< --ram: a hypothetical machine instead of the host.
+  std::optional<Bytes> ram;                ///< --ram: a hypothetical machine instead of the host.
+  GpuOptions gpus;                         ///< --gpu, --vram: GPUs beside that memory.
+  std::optional<std::int64_t> numa_nodes;  ///< --numa: nodes that the memory is spread over.
   std::string role_set = "guide";        ///< --roles: a role set of the catalog, or a file that names roles.
   std::vector<std::string> pins;         ///< --pin ROLE=MODEL[:QUANT], repeatable.
   std::vector<std::string> excluded;     ///< --exclude MODEL, repeatable.

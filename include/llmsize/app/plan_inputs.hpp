@@ -20,9 +20,19 @@ Result<void> set_budget(const Services& services, const Host& host, const PlanOp
 /// What is known about speed on the machine that is planned for.
 SpeedRequest speed_request(const PlanOptions& options);
 
+/// GPUs of the machine as further pools of `report.request`, identical ones as one pool, and the groups of
+/// them that a model may be split over: one, powers of two, all.
+Result<std::vector<DeviceGroup>> add_gpu_pools(const Services& services, const Host& host,
+                                               const PlanOptions& options, PlanReport& report);
+
+/// The request with a pool per NUMA node instead of all memory interleaved; nothing on machines of one node.
+std::optional<PlanRequest> bound_to_nodes(const Host& host, const PlanOptions& options,
+                                          const PlanRequest& request);
+
 /// Roles and their options: every candidate that passes the filters, at every quant of the policy, sized.
 /// Errors: usage for pins of unknown roles, not_found for pinned models.
 Result<void> add_roles(const Services& services, const Host& host, const PlanOptions& options,
-                       const std::vector<RoleDefinition>& roles, PlanSizer& sizer, PlanReport& report);
+                       const std::vector<RoleDefinition>& roles, const std::vector<DeviceGroup>& gpus,
+                       PlanSizer& sizer, PlanReport& report);
 
 }  // namespace llmsize::app

@@ -23,6 +23,15 @@ struct RoleRun {
   std::int64_t parallel = 1;
 };
 
+/// GPUs of one pool that a model may be split over.
+struct DeviceGroup {
+  std::size_t pool = 0;
+  std::vector<Device> devices;
+  std::vector<std::optional<GpuSpec>> specs;
+  Bytes budget;             ///< Of each device.
+  bool whole_pool = false;  ///< There is no larger group.
+};
+
 /// Sizes catalog models at many quants for a plan, by the estimate engine's own steps, loading each model
 /// and file type once.
 class PlanSizer {
@@ -35,6 +44,13 @@ class PlanSizer {
   /// the context and slots. Errors: what sizing fails with.
   Result<PlanVariant> variant(const std::string& model, const std::string& quant, const RoleRun& run,
                               std::size_t most_roles);
+
+  /// The same on GPUs: all layers where they fit, and on the largest group else as much as fits, the rest in
+  /// the host's memory. Nothing where no layer fits.
+  Result<std::optional<PlanVariant>> variant_on(const DeviceGroup& group, const std::string& model,
+                                                const std::string& quant, const RoleRun& run,
+                                                std::size_t most_roles, const Host& host,
+                                                const SpeedRequest& speed);
 
   /// The file that an instance of the variant loads: the name that the GGUF naming convention gives it, its
   /// size, and where the catalog says it is published.

@@ -29,9 +29,19 @@ struct PlanPool {
   Bytes capacity;    ///< What the tightest limit leaves.
   Bytes os_reserve;
   Bytes safety;
+  std::int64_t count = 1;                       ///< Identical memories of this size each; of the host: 1.
+  std::int64_t first_device = 0;                ///< Number of the first GPU on the machine.
+  std::string label = {};                       ///< "NVIDIA GeForce RTX 4090".
+  std::string backend = {};                     ///< The engine's backend for it; empty: unknown.
   std::optional<int> numa_node = std::nullopt;  ///< Of a pool that is one node.
   std::vector<int> cpus = {};                   ///< That node's processors.
   [[nodiscard]] Bytes budget() const { return capacity - os_reserve - safety; }
+};
+
+/// Which layers of an instance are on its GPUs: llama-server's --gpu-layers and --n-cpu-moe.
+struct PlanOffload {
+  std::int64_t gpu_layers = 0;
+  std::int64_t cpu_expert_layers = 0;
 };
 
 /// HOT is always resident; WARM is loaded on demand, one of its group at a time; COLD stays on disk.
@@ -44,6 +54,7 @@ struct PlanVariant {
   std::string model;
   std::string quant;
   std::size_t pool = 0;
+  std::int64_t devices = 1;         ///< Memories of the pool that layers are split over.
   std::int64_t context_tokens = 0;  ///< Of each role it serves.
   std::int64_t parallel = 1;        ///< Slots of each role it serves.
   std::string cache_type_k = "f16";
@@ -52,13 +63,18 @@ struct PlanVariant {
   std::int64_t batch_tokens = 2048;
   std::int64_t ubatch_tokens = 512;
   bool flash_attention = true;
-  std::int64_t gpu_layers = 0;
   LoadMode load_mode = LoadMode::mmap;
-  std::vector<EngineSetting> placement = {};  ///< Further options that say which device holds what.
+  std::vector<PlanOffload> offload_by_roles;  ///< Of GPU variants, beside `memory_by_roles`.
   Bytes weights;
   Bytes kv_per_role;  ///< KV cache and state that each role served adds.
-  /// Memory of one instance serving 1, 2, … roles at once. Grows by no more per role than it starts with.
+  /// Memory of one instance serving 1, 2, … roles at once, in each memory of its pool that it uses. Grows by
+  /// no more per role than it starts with.
   std::vector<Bytes> memory_by_roles;
+  std::vector<Bytes> host_by_roles;  ///< The same in the host's memory, for variants of other pools.
+  /// File whose mapped pages instances in one pool share; empty: none do. A role has at most one variant of a
+  /// file in a pool.
+  std::string shared_file;
+  Bytes shared_bytes;  ///< Those pages, inside `memory_by_roles`.
   std::optional<double> load_seconds;
   std::optional<double> decode_tokens_per_second;
 };
@@ -67,6 +83,8 @@ struct PlanVariant {
 struct PlanOption {
   std::size_t variant = 0;
   double quality = 0;  ///< 0 to 1, comparable within the role.
+  /// What the objective counts instead of quality, where speed matters, too.
+  std::optional<double> worth = std::nullopt;
 };
 
 /// A role to be filled. Roles are listed by falling priority.
@@ -84,7 +102,7 @@ struct PlanRole {
 };
 
 struct PlanRequest {
-  std::vector<PlanPool> pools;
+  std::vector<PlanPool> pools;  ///< The first is the host's memory.
   std::vector<PlanVariant> variants;
   std::vector<PlanRole> roles;
 };
@@ -108,13 +126,27 @@ struct PlanInstance {
   std::size_t variant = 0;
   PlanTier tier = PlanTier::hot;
   std::vector<std::string> roles;
-  Bytes memory;
+  std::size_t group = 0;  ///< Into Plan::groups.
+  Bytes in_group;         ///< In each memory of its group.
+  Bytes on_host;          ///< In the host's memory beside that.
+  Bytes memory;           ///< All together.
 };
 
+/// Memories that work as one: the host's, a GPU, or several that layers are split over.
+struct PlanGroup {
+  std::string id;        ///< "ram", "gpu0", "gpu2+gpu3".
+  std::size_t pool = 0;  ///< Into PlanRequest::pools.
+  std::int64_t first_device = 0;
+  std::int64_t devices = 1;
+};
+
+/// Of each memory of a group. On the host both sums have the host parts of GPU instances in them.
 struct PoolUse {
   Bytes hot;
   Bytes warm_peak;  ///< The largest instance of the exclusive WARM group.
   Bytes headroom;   ///< Budget - hot - warm_peak.
+  Bytes shared;     ///< Counted once instead of several times: pages of files that several servers map.
+  Bytes host_hot, host_warm;  ///< What the group's instances take of the host's memory.
 };
 
 /// What goes first when the budget shrinks.
@@ -141,7 +173,8 @@ struct PlanObjective {
 struct Plan {
   std::vector<RolePlacement> roles;  ///< In the request's order.
   std::vector<PlanInstance> instances;
-  std::vector<PoolUse> pools;
+  std::vector<PlanGroup> groups;  ///< The host's first.
+  std::vector<PoolUse> pools;     ///< By group.
   PlanObjective objective;
   std::vector<LadderStep> ladder;
   std::optional<NextStep> next_step;
@@ -155,6 +188,9 @@ inline constexpr std::size_t most_plan_roles = 16;
 /// equals the value. Per pool, HOT instances plus the largest WARM one stay within the pool's budget.
 /// Errors: usage for more than `most_plan_roles` roles or options that name no variant.
 Result<Plan> solve(const PlanRequest& request);
+
+/// Whether `a` serves the roles of `b`, or more important ones, at no less value.
+bool is_at_least_as_good(const Plan& a, const Plan& b);
 
 /// `solve` plus the degradation ladder at 90, 75 and 50 % of the budget and the next step up.
 Result<Plan> solve_with_ladder(const PlanRequest& request);

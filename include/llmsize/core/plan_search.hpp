@@ -15,7 +15,7 @@ using RoleSet = std::uint32_t;
 
 struct Option {
   std::size_t variant = 0;
-  std::int64_t value = 0;  ///< Weighted quality in billionths.
+  std::int64_t value = 0;  ///< Weighted worth in billionths.
 };
 
 struct Role {
@@ -23,11 +23,24 @@ struct Role {
   std::vector<Option> options;
 };
 
+/// `count` identical memories of `budget` bytes each; pool 0 is the host's, of which there is one. Instances
+/// elsewhere may take part of the host's memory, too.
+struct Pool {
+  std::int64_t budget = 0;  ///< Negative ones hold nothing.
+  std::int64_t count = 1;
+};
+
 /// Roles by falling priority, with only the options worth considering.
 struct Problem {
   std::vector<Role> roles;
   const std::vector<PlanVariant>* variants = nullptr;
-  std::vector<std::int64_t> budgets;  ///< Bytes per pool; negative ones hold nothing.
+  std::vector<Pool> pools;
+};
+
+/// Memories of one pool that work as one: a GPU, several that layers are split over, or the host.
+struct Group {
+  std::size_t pool = 0;
+  std::int64_t devices = 1;
 };
 
 /// Where one role went.
@@ -35,19 +48,22 @@ struct Assignment {
   std::size_t role = 0;
   std::size_t variant = 0;
   bool warm = false;
+  std::size_t group = 0;  ///< Into Solution::groups.
 };
 
 struct Solution {
-  RoleSet served = 0;
   std::int64_t value = 0;
-  std::vector<Assignment> assignments;
+  std::int64_t memory = 0;
+  std::vector<Group> groups;
+  std::vector<Assignment> assignments;  ///< By role.
 };
 
-/// Drops options that another one beats in memory and quality for every role it could serve.
+/// Drops options that another one beats in memory and worth for every role it could serve.
 void prune_dominated(Problem& problem);
 
-/// Whether some placement serves every role of `roles`.
-bool can_serve(const Problem& problem, RoleSet roles);
+/// The least host memory with which some placement serves every role of `roles`, whatever pool 0's budget;
+/// nothing where the other pools are too small.
+std::optional<std::int64_t> least_host_memory(const Problem& problem, RoleSet roles);
 
 /// The roles that can be served when each is admitted in order of priority, if it fits beside those before.
 RoleSet served_by_priority(const Problem& problem);

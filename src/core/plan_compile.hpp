@@ -1,0 +1,26 @@
+#pragma once
+#include <cstddef>
+#include <vector>
+
+#include "llmsize/core/plan.hpp"
+#include "llmsize/core/plan_search.hpp"
+
+// Shared by the sources of the plan; nobody else's business.
+namespace llmsize {
+
+/// Worths are summed in these units, so that sums are exact.
+inline constexpr double value_units = 1e9;
+
+/// The request as the search sees it; `source[i]` is the request's role behind the search's role i.
+struct Compiled {
+  plan_search::Problem problem;
+  std::vector<std::size_t> source;
+};
+
+/// `share` scales every pool's budget.
+Compiled compile(const PlanRequest& request, double share);
+
+/// The best placement of a compiled request.
+Plan assemble(const PlanRequest& request, const Compiled& compiled);
+
+}  // namespace llmsize

@@ -1,0 +1,143 @@
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <random>
+#include <sstream>
+
+#include <catch2/catch.hpp>
+
+#include "llmsize/core/plan.hpp"
+
+using namespace llmsize;
+
+namespace {
+
+constexpr double value_units = 1e9;
+
+/// Eight roles and forty variants in two memories: what no brute force can try.
+PlanRequest middle_sized(std::mt19937& random) {
+  const auto pick = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
+  PlanRequest request;
+  request.pools = {{"ram", "ram", Bytes(pick(150, 600)), Bytes(0), Bytes(0)},
+                   {"node1", "numa_node", Bytes(pick(50, 300)), Bytes(0), Bytes(0)}};
+  constexpr int roles = 8, variants = 40, most_users = 3;
+  for (int v = 0; v < variants; ++v) {
+    PlanVariant variant;
+    variant.id = variant.model = "v" + std::to_string(v);
+    variant.pool = static_cast<std::size_t>(pick(0, 1));
+    const int fixed = pick(5, 120), per_role = pick(1, 12);
+    for (int k = 1; k <= most_users; ++k) variant.memory_by_roles.emplace_back(fixed + per_role * k);
+    request.variants.push_back(std::move(variant));
+  }
+  for (int r = 0; r < roles; ++r) {
+    PlanRole role;
+    role.id = "r" + std::to_string(r);
+    role.weight = roles - r;
+    role.preference = pick(0, 2) == 0 ? PlanTier::warm : PlanTier::hot;
+    for (std::size_t v = 0; v < variants; ++v)
+      if (pick(0, 3) == 0)
+        role.options.push_back(
+            {v, std::min(1.0, static_cast<double>(request.variants[v].memory_by_roles[0].value()) / 150 +
+                                  pick(0, 20) / 100.0)});
+    request.roles.push_back(std::move(role));
+  }
+  return request;
+}
+
+/// The same problem for a general solver: x and w put a role on a variant (HOT, WARM), y says how many roles
+/// use an instance, p is a pool's WARM peak. The roles of `served` are to be served, all others not.
+std::string linear_program(const PlanRequest& request, const std::vector<bool>& served) {
+  std::ostringstream objective, rows, binaries;
+  std::vector<std::ostringstream> pools(request.pools.size()), users(request.variants.size());
+  rows << "Subject To\n";
+  for (std::size_t r = 0; r < request.roles.size(); ++r) {
+    if (!served[r]) continue;
+    std::ostringstream once;
+    for (const auto& option : request.roles[r].options) {
+      const auto& variant = request.variants[option.variant];
+      const auto value = std::llround(option.quality * request.roles[r].weight * value_units);
+      const std::string name = std::to_string(r) + "_" + std::to_string(option.variant);
+      objective << " + " << value << " x" << name;
+      once << " + x" << name;
+      users[option.variant] << " - x" << name;
+      binaries << " x" << name;
+      if (request.roles[r].preference != PlanTier::warm) continue;
+      objective << " + " << value << " w" << name;
+      once << " + w" << name;
+      binaries << " w" << name;
+      rows << " p" << variant.pool << " - " << variant.memory_by_roles[0].value() << " w" << name
+           << " >= 0\n";
+    }
+    rows << once.str() << " = 1\n";
+  }
+  for (std::size_t v = 0; v < request.variants.size(); ++v) {
+    if (users[v].str().empty()) continue;
+    std::ostringstream one;
+    for (std::size_t k = 1; k <= request.variants[v].memory_by_roles.size(); ++k) {
+      const std::string name = " y" + std::to_string(v) + "_" + std::to_string(k);
+      rows << " + " << k << name;
+      one << " +" << name;
+      binaries << name;
+      pools[request.variants[v].pool] << " + " << request.variants[v].memory_by_roles[k - 1].value() << name;
+    }
+    rows << users[v].str() << " = 0\n" << one.str() << " <= 1\n";
+  }
+  for (std::size_t p = 0; p < pools.size(); ++p)
+    rows << pools[p].str() << " + p" << p << " <= " << request.pools[p].budget().value() << "\n";
+  return "Maximize\n obj:" + objective.str() + "\n" + rows.str() + "Binaries\n" + binaries.str() + "\nEnd\n";
+}
+
+/// What CBC says is the highest value; nothing where it proves that there is none.
+std::optional<double> highest_value(const std::string& program) {
+  const std::string folder = std::getenv("TMPDIR") != nullptr ? std::getenv("TMPDIR") : "/tmp";
+  const std::string path = folder + "/llmsize_plan_oracle.lp", answer = path + ".out";
+  std::ofstream(path) << program;
+  REQUIRE(std::system(("cbc " + path + " ratioGap 0 allowableGap 0 solve > " + answer).c_str()) == 0);
+  std::ifstream stream(answer);
+  std::string line;
+  std::optional<double> value;
+  while (std::getline(stream, line)) {
+    if (line.find("infeasible") != std::string::npos) return std::nullopt;
+    const std::string mark = "Objective value:";
+    if (line.starts_with(mark)) value = std::abs(std::stod(line.substr(mark.size())));
+  }
+  std::remove(path.c_str());
+  std::remove(answer.c_str());
+  REQUIRE(value.has_value());
+  return value;
+}
+
+}  // namespace
+
+TEST_CASE("The plan equals a mixed-integer solver on 30 middle-sized cases") {
+  if (std::system("command -v cbc > /dev/null") != 0) {
+    WARN("SKIPPED: cbc is not installed (package coinor-cbc), so nothing checks middle-sized plans");
+    return;
+  }
+  std::mt19937 random(42);  // A fixed seed: the cases are the same on every machine.
+  int refused = 0;
+  for (int i = 0; i < 30; ++i) {
+    const PlanRequest request = middle_sized(random);
+    const auto plan = solve(request);
+    REQUIRE(plan);
+    std::vector<bool> served;
+    for (const auto& role : plan->roles) served.push_back(role.instance.has_value());
+    INFO("case " << i);
+    const auto best = highest_value(linear_program(request, served));
+    REQUIRE(best.has_value());
+    // CBC computes in floating point, to a relative 1e-6 at best.
+    REQUIRE(plan->objective.value * value_units == Approx(*best).epsilon(1e-6));
+    // The first role left out cannot be served beside those before it.
+    for (std::size_t r = 0; r < served.size(); ++r) {
+      if (served[r]) continue;
+      std::vector<bool> more(served.begin(), served.begin() + static_cast<std::ptrdiff_t>(r));
+      more.resize(served.size(), false);
+      more[r] = true;
+      REQUIRE_FALSE(highest_value(linear_program(request, more)).has_value());
+      ++refused;
+      break;
+    }
+  }
+  CHECK(refused > 0);
+}
