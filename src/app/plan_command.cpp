@@ -147,15 +147,19 @@ void add_notes(const PlanOptions& options, PlanReport& report) {
 
 /// Bound to its NUMA nodes where that serves the same roles as well: local memory is faster.
 Result<void> solve_report(const Host& host, const PlanOptions& options, PlanReport& report) {
-  if (const auto bound = bound_to_nodes(host, options, report.request)) {
-    const auto apart = solve(*bound), interleaved = solve(report.request);
-    if (!apart || !interleaved) return tl::unexpected((apart ? interleaved : apart).error());
-    report.numa_nodes = std::max(report.numa_nodes, 2);
-    if (is_at_least_as_good(*apart, *interleaved)) report.request = *bound;
-  }
-  auto plan = solve_with_ladder(report.request);
+  auto plan = solve(report.request);
   if (!plan) return tl::unexpected(plan.error());
+  if (auto bound = bound_to_nodes(host, options, report.request)) {
+    auto apart = solve(*bound);
+    if (!apart) return tl::unexpected(apart.error());
+    report.numa_nodes = std::max(report.numa_nodes, 2);
+    if (is_at_least_as_good(*apart, *plan)) {
+      report.request = std::move(*bound);
+      plan = std::move(apart);
+    }
+  }
   report.plan = std::move(*plan);
+  add_ladder(report.request, report.plan);
   return {};
 }
 

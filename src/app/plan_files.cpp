@@ -34,10 +34,45 @@ Residency residency_of(const SavedInstance& instance, const PlanReport& report) 
   return residency;
 }
 
+/// The numbers in "gpu2+gpu3"; empty for other places.
+std::vector<std::string> devices_in(const std::string& place) {
+  std::vector<std::string> names;
+  for (std::size_t begin = 0; place.starts_with("gpu") && begin <= place.size();) {
+    const auto end = std::min(place.find('+', begin), place.size());
+    names.push_back(place.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return names;
+}
+
+/// The devices of this host that a saved instance was planned for; nothing where one is not there.
+std::optional<DeviceGroup> devices_of(const SavedInstance& saved, const PlanReport& report,
+                                      const std::vector<DeviceGroup>& gpus) {
+  DeviceGroup group;
+  for (const auto& name : devices_in(saved.pool))
+    for (const auto& single : gpus) {
+      if (single.devices.size() != 1) continue;
+      const PlanPool& pool = report.request.pools[single.pool];
+      for (std::int64_t i = 0; i < pool.count; ++i)
+        if (name == pool.id + std::to_string(pool.first_device + i)) {
+          group.devices.push_back(single.devices.front());
+          group.budget = single.budget;
+        }
+    }
+  if (group.devices.empty() || group.devices.size() != static_cast<std::size_t>(saved.devices))
+    return std::nullopt;
+  return group;
+}
+
 Result<CheckedInstance> checked(const Services& services, const SavedPlan& plan, const SavedInstance& saved,
-                                const PlanReport& report) {
+                                const PlanReport& report, const std::vector<DeviceGroup>& gpus) {
   PlanSizer sizer(services, residency_of(saved, report), false);
-  const auto variant = sizer.variant(saved.model, saved.quant, {saved.context_tokens, saved.parallel}, 1);
+  const RoleRun run{saved.context_tokens, saved.parallel};
+  const auto places = devices_in(saved.pool);
+  const auto group = devices_of(saved, report, gpus);
+  const auto variant = places.empty() || !group ? sizer.variant(saved.model, saved.quant, run, 1)
+                                                : sizer.placed(*group, saved.model, saved.quant, run,
+                                                               {saved.gpu_layers, saved.cpu_expert_layers});
   if (!variant) return tl::unexpected(variant.error());
   CheckedInstance instance;
   instance.id = saved.id;
@@ -49,6 +84,17 @@ Result<CheckedInstance> checked(const Services& services, const SavedPlan& plan,
   instance.priority = priority_of(plan, saved);
   instance.planned = saved.memory;
   instance.memory = variant->memory_by_roles.front();
+  if (places.empty()) {
+    instance.needs = {{saved.pool, instance.memory}};
+    return instance;
+  }
+  // On a host without these GPUs nothing is known but that it cannot stay there.
+  for (const auto& place : places) instance.needs.emplace_back(place, instance.memory);
+  if (group && !variant->host_by_roles.empty()) {
+    const Bytes on_host = variant->host_by_roles.front();
+    instance.needs.emplace_back(report.request.pools.front().id, on_host);
+    instance.memory = instance.memory * saved.devices + on_host;
+  }
   return instance;
 }
 
@@ -85,9 +131,19 @@ Result<Outcome> check_plan(const Services& services, const Host& host, const Pla
   PlanCheck check;
   check.file = file;
   check.host = report.host;
-  for (const auto& pool : report.request.pools) check.pools.push_back({pool.id, pool.budget(), Bytes(0)});
+  const auto gpus = add_gpu_pools(services, host, options, report);
+  if (!gpus) return tl::unexpected(gpus.error());
+  // A plan that is bound to nodes is checked against nodes.
+  const bool by_node = std::any_of(plan->instances.begin(), plan->instances.end(),
+                                   [](const SavedInstance& i) { return i.pool.starts_with("node"); });
+  if (by_node)
+    if (auto bound = bound_to_nodes(host, options, report.request)) report.request = std::move(*bound);
+  for (const auto& pool : report.request.pools)
+    for (std::int64_t i = 0; i < pool.count; ++i)
+      check.pools.push_back({pool.kind == "gpu" ? pool.id + std::to_string(pool.first_device + i) : pool.id,
+                             pool.budget(), Bytes(0)});
   for (const auto& saved : plan->instances) {
-    auto instance = checked(services, *plan, saved, report);
+    auto instance = checked(services, *plan, saved, report, *gpus);
     if (!instance) return tl::unexpected(instance.error());
     check.instances.push_back(std::move(*instance));
   }

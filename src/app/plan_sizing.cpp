@@ -132,11 +132,9 @@ Result<std::optional<PlanVariant>> PlanSizer::variant_on(const DeviceGroup& grou
     OffloadRequest offload;
     offload.devices = group.devices;
     for (auto& device : offload.devices) device.capacity.value = group.budget;
-    offload.tensor_split.assign(group.devices.size(), 1.0);
     offload.fit_margin = Bytes(0);
     offload.gpu_layers = fitting_gpu_layers;
-    // The engine leaves a split by hand alone, so that the number of layers is searched without one.
-    offload.tensor_split.clear();
+    // Equal capacities split evenly, as --tensor-split 1,1 does; the search leaves a split by hand alone.
     const auto bytes = footprint(**model, (*base)->architecture, *run, residency_, offload);
     if (!bytes) return tl::unexpected(bytes.error());
     const auto& placed = bytes->offload;
@@ -165,6 +163,32 @@ Result<std::optional<PlanVariant>> PlanSizer::variant_on(const DeviceGroup& grou
     if (answer && answer->decode) variant.decode_tokens_per_second = answer->decode->mid.per_second();
   }
   if (variant.memory_by_roles.empty()) return std::nullopt;
+  return variant;
+}
+
+Result<PlanVariant> PlanSizer::placed(const DeviceGroup& group, const std::string& name,
+                                      const std::string& quant, const RoleRun& role_run,
+                                      const PlanOffload& wanted) {
+  const auto base = loaded(name);
+  if (!base) return tl::unexpected(base.error());
+  const auto model = quantized(**base, quant);
+  if (!model) return tl::unexpected(model.error());
+  const auto run = run_for((*base)->architecture, **model, role_run, 1);
+  if (!run) return tl::unexpected(run.error());
+  OffloadRequest offload;
+  offload.devices = group.devices;
+  offload.tensor_split.assign(group.devices.size(), 1.0);
+  offload.gpu_layers = wanted.gpu_layers;
+  offload.cpu_expert_layers = wanted.cpu_expert_layers;
+  const auto bytes = footprint(**model, (*base)->architecture, *run, residency_, offload);
+  if (!bytes) return tl::unexpected(bytes.error());
+  Bytes most;
+  for (const auto& device : bytes->devices) most = std::max(most, device.high());
+  PlanVariant variant;
+  variant.model = (*base)->model.id;
+  variant.quant = quant;
+  variant.memory_by_roles = {most};
+  variant.host_by_roles = {bytes->host_high()};
   return variant;
 }
 

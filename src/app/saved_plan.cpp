@@ -14,6 +14,7 @@ using nlohmann::json;
 constexpr std::int64_t most_bytes = gibibytes(1024 * 1024).value();
 constexpr std::int64_t most_tokens = std::int64_t{1} << 31;
 constexpr std::size_t most_rows = 4096;
+constexpr std::int64_t most_plan_devices = 16, most_layers = 1'000'000;
 
 /// Reads members of one object, and remembers the first thing that is wrong.
 class Reader {
@@ -107,6 +108,9 @@ Result<SavedInstance> instance_of(const json& row, const std::string& where) {
     Reader inner(*run, where + "/run");
     instance.prompt_cache = Bytes(inner.number("prompt_cache_bytes", 0, most_bytes));
     instance.load_mode = inner.text("load_mode");
+    instance.devices = inner.number("devices", 1, most_plan_devices);
+    instance.gpu_layers = inner.number("gpu_layers", 0, most_layers);
+    instance.cpu_expert_layers = inner.number("cpu_expert_layers", 0, most_layers);
     if (!inner.fault().empty()) return fail(ErrorCode::malformed, inner.fault());
   }
   if (!reader.fault().empty()) return fail(ErrorCode::malformed, reader.fault());

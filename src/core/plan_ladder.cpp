@@ -53,13 +53,10 @@ std::optional<NextStep> next_step(const PlanRequest& request, const Plan& plan) 
 
 }  // namespace
 
-Result<Plan> solve_with_ladder(const PlanRequest& request) {
-  auto plan = solve(request);
-  if (!plan) return plan;
+void add_ladder(const PlanRequest& request, Plan& plan) {
   constexpr double shares[] = {0.9, 0.75, 0.5};  // docs/METHOD.md, "The plan": what goes first.
-  for (const double share : shares) plan->ladder.push_back(ladder_step(request, *plan, share));
-  plan->next_step = next_step(request, *plan);
-  return plan;
+  for (const double share : shares) plan.ladder.push_back(ladder_step(request, plan, share));
+  plan.next_step = next_step(request, plan);
 }
 
 }  // namespace llmsize

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <utility>
 
 #include "plan_tables.hpp"
 
@@ -69,7 +70,8 @@ class Joiner {
     for (RoleSet set = roles_; set != 0; set = (set - 1) & roles_) {
       // Without other pools only the whole set matters.
       if (problem_.pools.size() == 1 && set != roles_) continue;
-      for (const Outcome& outcome : table->outcomes(set))
+      const Front front = table->outcomes(set);
+      for (const Outcome& outcome : front.outcomes())
         fronts[set].push_back(add({outcome, nothing, nothing, table, outcome}));
     }
     return fronts;
@@ -104,7 +106,7 @@ class Joiner {
       by_used = std::move(next);
     }
     Fronts all;
-    for (auto& [used, fronts] : by_used) merge(all, std::move(fronts));
+    for (const auto& [used, fronts] : by_used) merge(all, fronts);
     return all;
   }
 
@@ -113,7 +115,7 @@ class Joiner {
     for (const auto& [left, left_nodes] : a)
       for (const auto& [right, right_nodes] : b)
         if ((left & right) == 0) combine(left_nodes, right_nodes, pending[left | right]);
-    return settled(std::move(pending));
+    return settled(pending);
   }
 
   /// The same for one more group of the same kind: groups are told apart by their lowest role only, so the
@@ -126,63 +128,53 @@ class Joiner {
         const RoleSet lowest = (left | right) & (~(left | right) + 1);
         if ((right & lowest) != 0) combine(left_nodes, right_nodes, pending[left | right]);
       }
-    Fronts result = settled(std::move(pending));
+    Fronts result = settled(pending);
     merge(result, several);
     return result;
   }
 
   /// Sums of two nodes each, not yet nodes themselves: `hot` and `warm` hold the two.
-  using Pending = std::map<RoleSet, std::vector<Outcome>>;
+  using Pending = std::map<RoleSet, Front>;
 
   void combine(const std::vector<std::int64_t>& left, const std::vector<std::int64_t>& right,
-               std::vector<Outcome>& into) const {
+               Front& into) const {
     for (const std::int64_t l : left)
       for (const std::int64_t r : right) {
         const Outcome &a = node(l).sum, &b = node(r).sum;
         const Bytes host = Bytes(a.host) + Bytes(b.host), memory = Bytes(a.memory) + Bytes(b.memory);
-        if (host.is_saturated() || (!unlimited_ && host.value() > problem_.pools[0].budget)) continue;
-        into.push_back({host.value(), a.value + b.value, memory.value(), l, r});
+        // Both rise in host memory, so the rest needs more.
+        if (host.is_saturated() || (!unlimited_ && host.value() > problem_.pools[0].budget)) break;
+        into.offer({host.value(), a.value + b.value, memory.value(), l, r});
       }
-    // Cut while they grow, so that memory stays small.
-    constexpr std::size_t most_pending = 1 << 14;
-    if (into.size() > most_pending) keep_best(into);
   }
 
-  Fronts settled(Pending pending) {
+  Fronts settled(const Pending& pending) {
     Fronts fronts;
-    for (auto& [set, outcomes] : pending) {
-      keep_best(outcomes);
-      if (outcomes.empty()) continue;
+    for (const auto& [set, front] : pending) {
+      if (front.outcomes().empty()) continue;
       auto& nodes = fronts[set];
-      for (const Outcome& outcome : outcomes)
+      for (const Outcome& outcome : front.outcomes())
         nodes.push_back(add({outcome, outcome.hot, outcome.warm, nullptr, {}}));
     }
     return fronts;
   }
 
-  /// Drops nodes that another one beats.
-  void keep(std::vector<std::int64_t>& indices) {
-    std::stable_sort(indices.begin(), indices.end(), [&](std::int64_t x, std::int64_t y) {
-      const Outcome &a = node(x).sum, &b = node(y).sum;
-      if (a.host != b.host) return a.host < b.host;
-      return a.value != b.value ? a.value > b.value : a.memory < b.memory;
-    });
-    std::vector<std::int64_t> front;
-    for (const std::int64_t index : indices) {
-      const Outcome& outcome = node(index).sum;
-      const Outcome* last = front.empty() ? nullptr : &node(front.back()).sum;
-      if (last == nullptr || outcome.value > last->value ||
-          (outcome.value == last->value && outcome.memory < last->memory))
-        front.push_back(index);
-    }
-    indices = std::move(front);
-  }
-
-  void merge(Fronts& into, Fronts from) {
-    for (auto& [set, nodes] : from) {
+  void merge(Fronts& into, const Fronts& from) {
+    for (const auto& [set, nodes] : from) {
       auto& target = into[set];
-      target.insert(target.end(), nodes.begin(), nodes.end());
-      keep(target);
+      if (target.empty()) {
+        target = nodes;
+        continue;
+      }
+      Front front;
+      for (const auto* indices : {&std::as_const(target), &nodes})
+        for (const std::int64_t index : *indices) {
+          Outcome outcome = node(index).sum;
+          outcome.hot = index;
+          front.offer(outcome);
+        }
+      target.clear();
+      for (const Outcome& outcome : front.outcomes()) target.push_back(outcome.hot);
     }
   }
 

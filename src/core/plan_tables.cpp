@@ -12,20 +12,27 @@ std::int64_t at_count(const std::vector<Bytes>& by_roles, std::size_t count) {
   return by_roles[count - 1].value();
 }
 
+/// Whether `a` is at least as good as `b` to one who has the host memory for both.
+bool as_good(const Outcome& a, const Outcome& b) {
+  return a.value != b.value ? a.value > b.value : a.memory <= b.memory;
+}
+
 }  // namespace
 
-void keep_best(std::vector<Outcome>& outcomes) {
-  std::stable_sort(outcomes.begin(), outcomes.end(), [](const Outcome& a, const Outcome& b) {
-    if (a.host != b.host) return a.host < b.host;
-    return a.value != b.value ? a.value > b.value : a.memory < b.memory;
-  });
-  std::vector<Outcome> front;
-  for (const Outcome& outcome : outcomes) {
-    const bool better = front.empty() || outcome.value > front.back().value ||
-                        (outcome.value == front.back().value && outcome.memory < front.back().memory);
-    if (better) front.push_back(outcome);
+void Front::offer(const Outcome& outcome) {
+  const auto above = std::partition_point(outcomes_.begin(), outcomes_.end(),
+                                          [&](const Outcome& o) { return o.host <= outcome.host; });
+  if (above != outcomes_.begin() && as_good(*std::prev(above), outcome)) return;
+  // What needs as much or more of the host and is no better goes: a stretch around the new one's place.
+  auto first = above, last = above;
+  while (first != outcomes_.begin() && std::prev(first)->host == outcome.host) --first;
+  while (last != outcomes_.end() && as_good(outcome, *last)) ++last;
+  if (first == last) {
+    outcomes_.insert(first, outcome);
+    return;
   }
-  outcomes = std::move(front);
+  *first = outcome;
+  outcomes_.erase(std::next(first), last);
 }
 
 GroupTable::GroupTable(const Problem& problem, Group group, RoleSet roles, bool unlimited_host,
@@ -193,8 +200,8 @@ void GroupTable::collect_warm() {
   warm_ = std::move(sets);
 }
 
-std::vector<Outcome> GroupTable::outcomes(RoleSet roles) const {
-  std::vector<Outcome> found;
+Front GroupTable::outcomes(RoleSet roles) const {
+  Front found;
   static const std::vector<std::int64_t> none = {nothing};
   const auto entries_of = [](const Sets& sets, RoleSet set) -> const std::vector<std::int64_t>* {
     if (set == 0) return &none;
@@ -213,11 +220,10 @@ std::vector<Outcome> GroupTable::outcomes(RoleSet roles) const {
           const Bytes own = Bytes(hot.own) + Bytes(turn.own), host = Bytes(hot.host) + Bytes(turn.host);
           if (own.is_saturated() || host.is_saturated() || !fits(own.value(), host.value())) continue;
           const Bytes memory = own * group_.devices + host;
-          found.push_back({host.value(), hot.value + turn.value, memory.value(), h, w});
+          found.offer({host.value(), hot.value + turn.value, memory.value(), h, w});
         }
     if (warm == 0) break;
   }
-  keep_best(found);
   return found;
 }
 

@@ -22,8 +22,16 @@ struct Outcome {
   std::int64_t hot = nothing, warm = nothing;  ///< How, within the table that made it.
 };
 
-/// Keeps the outcomes that no other beats, by rising host memory and value.
-void keep_best(std::vector<Outcome>& outcomes);
+/// Outcomes that no other beats: by rising host memory and value, of equal values by falling memory.
+class Front {
+ public:
+  /// Adds an outcome unless one that is there is as good, and drops those that it beats.
+  void offer(const Outcome& outcome);
+  [[nodiscard]] const std::vector<Outcome>& outcomes() const { return outcomes_; }
+
+ private:
+  std::vector<Outcome> outcomes_;
+};
 
 /// All ways to serve roles in one group of `devices` memories of a pool.
 class GroupTable {
@@ -33,7 +41,7 @@ class GroupTable {
   GroupTable(const Problem& problem, Group group, RoleSet roles, bool unlimited_host, bool worthless);
 
   /// The ways to serve exactly `roles`.
-  [[nodiscard]] std::vector<Outcome> outcomes(RoleSet roles) const;
+  [[nodiscard]] Front outcomes(RoleSet roles) const;
   /// Adds the roles of an outcome.
   void append(const Outcome& outcome, std::size_t group, std::vector<Assignment>& assignments) const;
   /// Whether any option could be placed here.

@@ -89,6 +89,7 @@ Repacking repacking(const Model& model, const std::vector<std::string>& isa) {
   std::vector<const VectorUnit*> present;
   for (const auto& unit : vector_units())
     if (has_all(isa, unit.flags)) present.push_back(&unit);
+  const bool drops_layers = model.hyperparameters.next_token_layer_count() > 0;
   const bool tied = model.find_tensor("output.weight") == nullptr;
 
   result.replaced.assign(model.tensors.size(), false);
@@ -96,7 +97,7 @@ Repacking repacking(const Model& model, const std::vector<std::string>& isa) {
     const auto& tensor = model.tensors[index];
     const bool as_output = tied && tensor.name == "token_embd.weight";
     if (is_lookup_table(tensor.name) && !as_output) continue;
-    if (copies_in_engine(model, tensor) == 0) continue;
+    if (drops_layers && copies_in_engine(model, tensor) == 0) continue;
     for (const auto* unit : present) {
       const auto size = copy_size(*unit, tensor);
       if (!size) continue;

@@ -51,9 +51,14 @@ int copies_in_engine(const Model& model, const Tensor& tensor) {
 }
 
 Bytes engine_weights_size(const Model& model) {
+  // Looking hyperparameters up for every tensor would cost more than all else here.
+  const bool drops_layers = model.hyperparameters.next_token_layer_count() > 0;
   Bytes total;
-  for (const auto& tensor : model.tensors)
-    if (const int copies = copies_in_engine(model, tensor); copies > 0) total += buffer_size(tensor) * copies;
+  for (const auto& tensor : model.tensors) {
+    const bool usual = !drops_layers && tensor.name != "token_embd.weight";
+    const int copies = usual ? 1 : copies_in_engine(model, tensor);
+    if (copies > 0) total += buffer_size(tensor) * copies;
+  }
   return total;
 }
 

@@ -273,6 +273,18 @@ class EmittedPlan(CommandLineCase):
             self.assertNotIn("frontdoor", smaller["lost_roles"])
             self.assertIn("no longer fits", run("plan", "--check", str(saved), "--ram", "64").stdout)
 
+    def test_a_plan_over_gpus_and_nodes_is_checked_against_them(self):
+        for flags, fewer in ((("--ram", "64", "--gpu", "2x RTX 4090"), ("--ram", "64", "--gpu", "RTX 4090")),
+                             (("--ram", "128", "--numa", "2"), ("--ram", "64", "--numa", "2"))):
+            with tempfile.TemporaryDirectory() as folder:
+                saved = pathlib.Path(folder) / "plan.json"
+                saved.write_text(run("plan", *flags, "--json").stdout)
+                same = self.document("plan", "--check", str(saved), *flags)
+                self.assertTrue(same["fits"])
+                for instance in same["instances"]:
+                    self.assertEqual(instance["memory_bytes"], instance["planned_bytes"])
+                self.assertTrue(self.document("plan", "--check", str(saved), *fewer, status=3)["lost_roles"])
+
     def test_two_saved_plans_are_compared(self):
         with tempfile.TemporaryDirectory() as folder:
             paths = []

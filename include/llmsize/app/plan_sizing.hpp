@@ -52,6 +52,10 @@ class PlanSizer {
                                                 std::size_t most_roles, const Host& host,
                                                 const SpeedRequest& speed);
 
+  /// An instance for one role on `group` with exactly these layers there, as a saved plan has it.
+  Result<PlanVariant> placed(const DeviceGroup& group, const std::string& model, const std::string& quant,
+                             const RoleRun& run, const PlanOffload& offload);
+
   /// The file that an instance of the variant loads: the name that the GGUF naming convention gives it, its
   /// size, and where the catalog says it is published.
   Result<ModelFile> file(const PlanVariant& variant);

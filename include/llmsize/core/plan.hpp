@@ -180,8 +180,9 @@ struct Plan {
   std::optional<NextStep> next_step;
 };
 
-/// More roles than this at once are refused: the search visits every subset of them.
-inline constexpr std::size_t most_plan_roles = 16;
+/// More roles than this at once are refused: the search visits every subset of them, and its memory grows
+/// with those (docs/PERFORMANCE.md).
+inline constexpr std::size_t most_plan_roles = 10;
 
 /// The best placement: roles served in priority order first, then the highest weighted quality, then the
 /// least memory, then WARM roles promoted to HOT by priority; ties broken by variant id. Exact: the bound
@@ -192,7 +193,7 @@ Result<Plan> solve(const PlanRequest& request);
 /// Whether `a` serves the roles of `b`, or more important ones, at no less value.
 bool is_at_least_as_good(const Plan& a, const Plan& b);
 
-/// `solve` plus the degradation ladder at 90, 75 and 50 % of the budget and the next step up.
-Result<Plan> solve_with_ladder(const PlanRequest& request);
+/// Adds the degradation ladder at 90, 75 and 50 % of the budget and the next step up to a solved plan.
+void add_ladder(const PlanRequest& request, Plan& plan);
 
 }  // namespace llmsize

@@ -1,5 +1,6 @@
 #pragma once
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "llmsize/core/plan.hpp"
@@ -12,9 +13,10 @@ struct CheckedInstance {
   std::string id, model, quant, pool;
   std::vector<std::string> roles;
   PlanTier tier = PlanTier::hot;
-  int priority = 0;  ///< Of its most important role.
-  Bytes planned;     ///< What the saved plan set aside.
-  Bytes memory;      ///< What it takes on this host.
+  int priority = 0;                                  ///< Of its most important role.
+  Bytes planned;                                     ///< What the saved plan set aside.
+  Bytes memory;                                      ///< What it takes on this host.
+  std::vector<std::pair<std::string, Bytes>> needs;  ///< The same by pool: the host, each GPU.
   bool fits = true;
 };
 
@@ -32,9 +34,9 @@ struct PlanCheck {
   [[nodiscard]] bool fits() const;
 };
 
-/// Judges `check.instances` against `check.pools`: per pool, HOT instances and the largest WARM one. Where
-/// they exceed it, instances keep their place by priority while they fit beside those before them; the
-/// others lose theirs. An instance whose pool is not there does not fit.
+/// Judges `check.instances` against `check.pools`: per pool, HOT instances and the largest WARM one of each
+/// group that takes turns. Where they exceed one, instances keep their place by priority while they fit
+/// beside those before them; the others lose theirs. An instance whose pool is not there does not fit.
 void judge_plan(PlanCheck& check);
 
 }  // namespace llmsize

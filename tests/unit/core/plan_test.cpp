@@ -161,8 +161,9 @@ TEST_CASE("A role served early is never given up for better quality elsewhere") 
   second.id = "second";
   second.options = {{1, 1.0}};
   request.roles = {first, second};
-  const auto plan = solve_with_ladder(request);
+  auto plan = solve(request);
   REQUIRE(plan);
+  add_ladder(request, *plan);
   CHECK(plan->roles[0].instance.has_value());
   CHECK(plan->roles[1].status == RoleStatus::dropped);
   REQUIRE(plan->next_step.has_value());
