@@ -144,7 +144,9 @@ Result<Outcome> check_plan(const Services& services, const Host& host, const Pla
                              pool.budget(), Bytes(0)});
   for (const auto& saved : plan->instances) {
     auto instance = checked(services, *plan, saved, report, *gpus);
-    if (!instance) return tl::unexpected(instance.error());
+    // Whatever is wrong with it stands in the file, not on the command line.
+    if (!instance)
+      return fail(ErrorCode::malformed, file + ": " + instance.error().message, instance.error().hint);
     check.instances.push_back(std::move(*instance));
   }
   judge_plan(check);
