@@ -54,8 +54,8 @@ class Joiner {
   }
 
  private:
-  std::int64_t add(Node node) {
-    nodes_.push_back(std::move(node));
+  std::int64_t add(const Node& node) {
+    nodes_.push_back(node);
     return static_cast<std::int64_t>(nodes_.size()) - 1;
   }
 
