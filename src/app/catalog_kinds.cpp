@@ -100,6 +100,7 @@ const std::vector<CatalogKind>& catalog_kinds() {
       {"role_set", "which roles are planned together", check_role_set},
       {"quant_quality", "what quantizing costs: published divergence by quant", check_form},
       {"capability", "public benchmark scores by model", check_form},
+      {"model_capability", "what models can do, and how those that can are told", check_form},
       {"config_keys", "what the keys of a Hugging Face config.json mean", check_form},
       {"tensor_type", "block layouts of tensor types", check_form},
       {"cpu", "processors: memory channels and speed", check_form},

@@ -113,11 +113,6 @@ void note_paging(const Host& host, EstimateReport& report) {
   report.notes.push_back(std::move(note));
 }
 
-/// The host's memory that the answer may use.
-Fact<Bytes> host_budget(const EstimateOptions& options, const Host& host) {
-  return options.ram ? overridden(*options.ram, "--ram") : host.effective.memory;
-}
-
 /// Devices of the run: a machine that only --ram describes has none but those that --gpu names.
 Result<void> add_devices(const Services& services, const Host& host, EstimateOptions& options,
                          std::vector<std::string>& notes) {
@@ -199,14 +194,23 @@ Result<void> check_options(const EstimateOptions& options) {
   return {};
 }
 
-Result<SizedReport> judged_report(const Services& services, const Host& host, EstimateOptions& options) {
+Fact<Bytes> host_budget(const EstimateOptions& options, const Host& host) {
+  return options.ram ? overridden(*options.ram, "--ram") : host.effective.memory;
+}
+
+Result<void> fill_from_host(const Services& services, const Host& host, EstimateOptions& options,
+                            std::vector<std::string>& notes) {
   // A host that only --ram describes is assumed to have AVX2, as nearly every x86 server has.
   if (!options.isa_named)
     options.sizing.residency.isa =
         options.ram ? std::vector<std::string>{"avx2"} : host.cpu.isa.value_or({"avx2"});
+  return add_devices(services, host, options, notes);
+}
+
+Result<SizedReport> judged_report(const Services& services, const Host& host, EstimateOptions& options) {
   std::vector<std::string> device_notes;
-  if (auto added = add_devices(services, host, options, device_notes); !added)
-    return tl::unexpected(added.error());
+  if (auto filled = fill_from_host(services, host, options, device_notes); !filled)
+    return tl::unexpected(filled.error());
   SizedReport sized;
   auto report = size(services, options, sized.sizing);
   if (!report) return tl::unexpected(report.error());

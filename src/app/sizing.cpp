@@ -85,23 +85,37 @@ Result<Architecture> architecture_of(const Services& services, const Model& mode
 
 }  // namespace
 
-Result<LoadedModel> load_for_sizing(const Services& services, const SizingRequest& request) {
-  LoadedModel loaded;
-  loaded.quant = request.quant;
-  auto model = find_model(services, request.model, loaded.quant);
+Result<FoundModel> find_for_sizing(const Services& services, const SizingRequest& request) {
+  FoundModel found;
+  found.quant = request.quant;
+  auto model = find_model(services, request.model, found.quant);
   if (!model) return tl::unexpected(model.error());
-  auto artifact = quantize(services, request, loaded.quant, *model);
+  auto architecture = architecture_of(services, *model);
+  if (!architecture) return tl::unexpected(architecture.error());
+  found.model = std::move(*model);
+  found.architecture = std::move(*architecture);
+  return found;
+}
+
+Result<LoadedModel> load_for_sizing(const Services& services, const SizingRequest& request,
+                                    FoundModel found) {
+  LoadedModel loaded;
+  auto artifact = quantize(services, request, found.quant, found.model);
   if (!artifact) return tl::unexpected(artifact.error());
   loaded.quant = std::move(artifact->quant);
   loaded.weights = std::move(artifact->weights);
-  auto file = catalog::file_size(services.catalog, *model);
+  auto file = catalog::file_size(services.catalog, found.model);
   if (!file) return tl::unexpected(file.error());
   loaded.file = std::move(*file);
-  auto architecture = architecture_of(services, *model);
-  if (!architecture) return tl::unexpected(architecture.error());
-  loaded.architecture = std::move(*architecture);
-  loaded.model = std::move(*model);
+  loaded.architecture = std::move(found.architecture);
+  loaded.model = std::move(found.model);
   return loaded;
+}
+
+Result<LoadedModel> load_for_sizing(const Services& services, const SizingRequest& request) {
+  auto found = find_for_sizing(services, request);
+  if (!found) return tl::unexpected(found.error());
+  return load_for_sizing(services, request, std::move(*found));
 }
 
 Result<Sizing> size_model(const Services& services, const SizingRequest& request,

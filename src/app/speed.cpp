@@ -133,8 +133,12 @@ CpuDevice cpu_device(const Host& host, const SpeedRequest& request, Fact<BytesPe
 Result<SpeedAnswer> estimate_speed(const Services& services, const Model& model, const ContextLayout& context,
                                    const Run& run, const Host& host, const SpeedRequest& request,
                                    const std::optional<DiskReads>& disk, const Footprint* placed) {
-  const auto table = catalog::load_throughput(services.catalog);
-  if (!table) return tl::unexpected(table.error());
+  auto table = request.constants;
+  if (!table) {
+    auto read = catalog::load_throughput(services.catalog);
+    if (!read) return tl::unexpected(read.error());
+    table = std::make_shared<const catalog::ThroughputTable>(std::move(*read));
+  }
   SpeedAnswer answer;
   answer.depth = std::clamp<std::int64_t>(request.depth.value_or(run.sequence_context), 0,
                                           std::max<std::int64_t>(0, run.sequence_context));

@@ -222,7 +222,8 @@ OptionGroup limit_options(EstimateOptions& o) {
         set_tokens(o.output_tokens)}}};
 }
 
-OptionGroup answer_options(EstimateFlags& flags) {
+/// What an answer is judged against.
+std::vector<Option> budget_options(EstimateFlags& flags) {
   EstimateOptions& o = flags.options;
   const auto set_requirement = [&o](const std::string& text) -> Result<void> {
     app::Requirement requirement{};
@@ -231,33 +232,40 @@ OptionGroup answer_options(EstimateFlags& flags) {
     if (chosen) o.requirement = requirement;
     return chosen;
   };
-  return {"Budget and answer",
-          {{{"--ram"},
-            "SIZE",
-            "judge against this much memory instead of this host's; exit status 3 if it does not fit",
-            set_size(o.ram)},
-           {{"--host"},
-            "FILE",
-            "judge against the host in a saved `llmsize probe --json`",
-            set_text(flags.host_file)},
-           {{"--hosts"},
-            "DIR",
-            "which hosts run it: every saved `llmsize probe --json` in a folder",
-            set_text(o.hosts_folder)},
-           {{"--require"},
-            "runs|resident",
-            "what counts as fitting (runs: paging weights from disk is accepted)",
-            set_requirement},
-           {{"--method"},
-            "exact|guide",
-            "guide: the sizing guide's arithmetic, step by step",
-            set_choice<bool>(o.guide_method, {{"exact", false}, {"guide", true}})},
-           {{"--args"},
-            "",
-            "only llama-server's flags that make the answer true: llama-server $(llmsize estimate … --args)",
-            set_true(o.arguments_only)},
-           {{"--explain"}, "", "where each number comes from, and every tensor", set_true(o.explain)},
-           {{"--json"}, "", "one JSON document", set_true(o.json)}}};
+  return {{{"--ram"},
+           "SIZE",
+           "judge against this much memory instead of this host's; exit status 3 if it does not fit",
+           set_size(o.ram)},
+          {{"--host"},
+           "FILE",
+           "judge against the host in a saved `llmsize probe --json`",
+           set_text(flags.host_file)},
+          {{"--require"},
+           "runs|resident",
+           "what counts as fitting (runs: paging weights from disk is accepted)",
+           set_requirement}};
+}
+
+OptionGroup answer_options(EstimateFlags& flags) {
+  EstimateOptions& o = flags.options;
+  OptionGroup group{"Budget and answer", budget_options(flags)};
+  group.options.insert(
+      group.options.end(),
+      {{{"--hosts"},
+        "DIR",
+        "which hosts run it: every saved `llmsize probe --json` in a folder",
+        set_text(o.hosts_folder)},
+       {{"--method"},
+        "exact|guide",
+        "guide: the sizing guide's arithmetic, step by step",
+        set_choice<bool>(o.guide_method, {{"exact", false}, {"guide", true}})},
+       {{"--args"},
+        "",
+        "only llama-server's flags that make the answer true: llama-server $(llmsize estimate … --args)",
+        set_true(o.arguments_only)},
+       {{"--explain"}, "", "where each number comes from, and every tensor", set_true(o.explain)},
+       {{"--json"}, "", "one JSON document", set_true(o.json)}});
+  return group;
 }
 
 }  // namespace
@@ -272,6 +280,15 @@ std::vector<OptionGroup> estimate_groups(EstimateFlags& flags, const TypeTable& 
           speed_options(o),
           limit_options(o),
           answer_options(flags)};
+}
+
+std::vector<OptionGroup> machine_groups(EstimateFlags& flags, const TypeTable& types) {
+  EstimateOptions& o = flags.options;
+  return {{"Budget", budget_options(flags)},
+          device_options(o.gpus, o.sizing.offload),
+          run_options(o, types),
+          memory_options(o),
+          speed_options(o)};
 }
 
 }  // namespace llmsize::cli

@@ -353,13 +353,13 @@ Model with_types(Model model, const std::vector<TensorType>& types) {
 std::string needs_importance_matrix(const Model& model, const FileType& file_type,
                                     const std::vector<TensorType>& types) {
   for (std::size_t i = 0; i < model.tensors.size() && i < types.size(); ++i) {
+    const bool lean = file_type.id == "Q2_K_S" && types[i].name() == "q2_K";
+    if (!lean && !contains(matrix_types, types[i].name())) continue;
     const auto& tensor = model.tensors[i];
     const auto category = category_of(tensor.name);
-    if (category == TensorCategory::output || category == TensorCategory::token_embedding ||
-        !may_be_quantized(tensor))
-      continue;
-    const bool lean = file_type.id == "Q2_K_S" && types[i].name() == "q2_K";
-    if (lean || contains(matrix_types, types[i].name())) return tensor.name;
+    if (category != TensorCategory::output && category != TensorCategory::token_embedding &&
+        may_be_quantized(tensor))
+      return tensor.name;
   }
   return {};
 }

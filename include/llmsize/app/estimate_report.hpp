@@ -14,6 +14,13 @@ struct SizedReport {
 /// Errors: usage for options that contradict each other.
 Result<void> check_options(const EstimateOptions& options);
 
+/// The host's memory that the answer may use: --ram, else what `host` has.
+Fact<Bytes> host_budget(const EstimateOptions& options, const Host& host);
+
+/// Takes instruction sets and devices that the options leave open from the host. Errors: those of --gpu.
+Result<void> fill_from_host(const Services& services, const Host& host, EstimateOptions& options,
+                            std::vector<std::string>& notes);
+
 /// Sizes what `options` name and judges it against --ram and --gpu or `host`. Devices and instruction sets
 /// that the options leave open are filled in from the host.
 Result<SizedReport> judged_report(const Services& services, const Host& host, EstimateOptions& options);

@@ -54,6 +54,17 @@ struct Sizing {
   std::vector<std::string> notes;
 };
 
+/// A model as it was found, before it is given other types.
+struct FoundModel {
+  Model model;
+  Architecture architecture;
+  std::string quant;  ///< What to quantize to; empty: nothing, or the default.
+};
+
+/// Errors: those of finding the model and its architecture.
+Result<FoundModel> find_for_sizing(const Services& services, const SizingRequest& request);
+/// Gives a found model its final types. Errors: those of the quantizer.
+Result<LoadedModel> load_for_sizing(const Services& services, const SizingRequest& request, FoundModel found);
 /// Finds the model and gives it its final types. Errors: those of finding it and of the quantizer.
 Result<LoadedModel> load_for_sizing(const Services& services, const SizingRequest& request);
 

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,6 +31,8 @@ struct SpeedRequest {
   std::vector<PlacedGpu> gpus;               ///< The rest of the layers is on the CPU.
   /// Of the devices that a footprint has; where they are there, its placement says what each does.
   std::vector<std::optional<GpuSpec>> specs;
+  /// The catalog's constants, read once for many questions; null: read them.
+  std::shared_ptr<const catalog::ThroughputTable> constants;
   bool experts_on_cpu = false;  ///< Routed experts stay on the CPU (-ncmoe for all layers).
 };
 

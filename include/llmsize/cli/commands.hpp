@@ -9,6 +9,7 @@ namespace llmsize::cli {
 // One function per subcommand: its flags, bound to its options.
 Command probe_command(const app::Services& services);
 Command estimate_command(const app::Services& services);
+Command fit_command(const app::Services& services);
 Command compare_command(const app::Services& services);
 Command plan_command(const app::Services& services);
 Command catalog_command(const app::Services& services);

@@ -16,4 +16,7 @@ struct EstimateFlags {
 /// The flags of estimate and compare. `flags` must outlive the groups.
 std::vector<OptionGroup> estimate_groups(EstimateFlags& flags, const TypeTable& types);
 
+/// Those of them that any model can be judged with: budget, devices, run, memory and speed. The same.
+std::vector<OptionGroup> machine_groups(EstimateFlags& flags, const TypeTable& types);
+
 }  // namespace llmsize::cli

@@ -1,0 +1,244 @@
+#include "llmsize/app/fit_search.hpp"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <queue>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "llmsize/app/estimate_report.hpp"
+
+namespace llmsize::app {
+namespace {
+
+/// Tensors may be stored once where the catalog counts them twice; a bound must not be above the truth.
+constexpr double bound_slack = 0.9;
+
+/// A model at a quant, waiting for its turn.
+struct Waiting {
+  std::size_t candidate = 0;
+  std::size_t quant = 0;
+  FitRank rank;
+  /// Set once everything but scratch is known to fit.
+  std::shared_ptr<const LoadedModel> loaded;
+};
+
+struct Later {
+  bool operator()(const Waiting& a, const Waiting& b) const {
+    if (ranks_before(a.rank, b.rank)) return false;
+    if (ranks_before(b.rank, a.rank)) return true;
+    // Candidates are in id order.
+    return a.candidate != b.candidate ? a.candidate > b.candidate : a.quant > b.quant;
+  }
+};
+
+class Search {
+ public:
+  Search(const Services& services, const Host& host, const FitOptions& options,
+         const std::vector<FitCandidate>& candidates, std::vector<FitQuant> quants)
+      : services_(services),
+        host_(host),
+        options_(options),
+        candidates_(candidates),
+        quants_(std::move(quants)) {}
+
+  Result<void> run(std::size_t most, FitReport& report) {
+    if (auto ready = prepare(); !ready) return ready;
+    find(Fit::resident, most, report);
+    // A model that pages is better than none, but never better than one that does not.
+    const bool paging = options_.estimate.requirement.value_or(Requirement::runs) == Requirement::runs;
+    if (paging && (report.rows.empty() || options_.all)) find(Fit::pages_from_disk, most, report);
+    for (const auto& [model, why] : unsized_)
+      report.notes.push_back(fmt::format("{} is left out: {}", model, why));
+    return {};
+  }
+
+ private:
+  using Queue = std::priority_queue<Waiting, std::vector<Waiting>, Later>;
+
+  Result<void> prepare() {
+    prepared_ = options_.estimate;
+    std::vector<std::string> notes;
+    if (auto filled = fill_from_host(services_, host_, prepared_, notes); !filled) return filled;
+    budget_ = host_budget(options_.estimate, host_);
+    room_ = budget_.value_or(Bytes(0));
+    for (const auto& device : prepared_.sizing.offload.devices) {
+      if (!device.capacity.known())
+        return fail(ErrorCode::usage, device.name + ": its memory is unknown", "Name it with --gpu SIZE.");
+      const Bytes kept = prepared_.sizing.offload.gpu_layers == fitting_gpu_layers
+                             ? prepared_.sizing.offload.fit_margin
+                             : Bytes(0);
+      if (!device.unified) room_ += std::max(Bytes(0), *device.capacity.value - kept);
+    }
+    if (!budget_.known())
+      return fail(ErrorCode::usage, "what fits needs a budget, and this host's is unknown",
+                  "Give --ram or --host.");
+    return {};
+  }
+
+  [[nodiscard]] bool has_devices() const { return !prepared_.sizing.offload.devices.empty(); }
+
+  /// Weights alone, by the index.
+  [[nodiscard]] Bytes least_weights(const FitCandidate& candidate, const FitQuant& quant) const {
+    constexpr double bits_per_byte = 8;
+    return Bytes(static_cast<std::int64_t>(static_cast<double>(candidate.total.value()) * quant.lowest_bits /
+                                           bits_per_byte * bound_slack));
+  }
+
+  /// What a server may keep of prompts counts in every verdict.
+  [[nodiscard]] Bytes prompt_cache() const {
+    return prepared_.sizing.run.tool == Tool::server ? prepared_.sizing.residency.prompt_cache_cap : Bytes(0);
+  }
+
+  /// Whether the weights leave any hope, before the model is loaded. Those that page need no room.
+  [[nodiscard]] bool may_fit(Fit fit, std::size_t candidate, std::size_t quant) const {
+    const Bytes weights =
+        fit == Fit::pages_from_disk ? Bytes(0) : least_weights(candidates_[candidate], quants_[quant]);
+    return weights + prompt_cache() < room_;
+  }
+
+  /// Whether everything but scratch leaves any hope.
+  [[nodiscard]] bool may_fit(Fit fit, const LoadedModel& loaded) const {
+    const auto run = resolve_run(prepared_.sizing.run, loaded.model, loaded.architecture);
+    if (!run) return false;
+    if (has_devices()) {
+      const auto layout = context_layout(loaded.model, loaded.architecture, *run);
+      const auto context = layout ? context_size(*layout, 0) : ContextSize{};
+      const Bytes weights = fit == Fit::pages_from_disk ? Bytes(0) : loaded.weights.tensors;
+      return weights + context.caches + context.states + prompt_cache() <= room_;
+    }
+    const Scratch nothing;
+    const auto bytes =
+        footprint(loaded.model, loaded.architecture, *run, prepared_.sizing.residency, &nothing);
+    return bytes && judge(*bytes, budget_, "").fit == fit;
+  }
+
+  /// Puts the candidate's best quant from `first` on that may fit into the queue.
+  void wait(Fit fit, std::size_t candidate, std::size_t first, Queue& queue) {
+    for (std::size_t quant = first; quant < quants_.size(); ++quant) {
+      if (!may_fit(fit, candidate, quant)) continue;
+      queue.push(
+          {candidate, quant, rank_of(candidates_[candidate], quants_[quant].loss, options_.order), nullptr});
+      return;
+    }
+  }
+
+  SizingRequest request_for(const Waiting& next) const {
+    SizingRequest request = prepared_.sizing;
+    request.model = candidates_[next.candidate].model;
+    request.quant = quants_[next.quant].id;
+    request.loaded = next.loaded;
+    return request;
+  }
+
+  /// Loads the candidate once and lets its best quant from the waiting one on, of which everything but
+  /// scratch fits, wait for its exact size.
+  void bound(Fit fit, Waiting next, Queue& queue) {
+    const FitCandidate& candidate = candidates_[next.candidate];
+    const auto found = find_for_sizing(services_, request_for(next));
+    if (!found) {
+      unsized_[candidate.model] = found.error().message;
+      return;
+    }
+    for (; next.quant < quants_.size(); ++next.quant) {
+      if (!may_fit(fit, next.candidate, next.quant)) continue;
+      const auto request = request_for(next);
+      FoundModel copy = *found;
+      copy.quant = request.quant;
+      auto loaded = load_for_sizing(services_, request, std::move(copy));
+      if (!loaded) {
+        unsized_[candidate.model] = loaded.error().message;
+        continue;
+      }
+      if (!may_fit(fit, *loaded)) continue;
+      next.loaded = std::make_shared<const LoadedModel>(std::move(*loaded));
+      next.rank = rank_of(candidate, quants_[next.quant].loss, options_.order);
+      queue.push(std::move(next));
+      return;
+    }
+  }
+
+  void find(Fit fit, std::size_t most, FitReport& report) {
+    Queue queue;
+    for (std::size_t i = 0; i < candidates_.size(); ++i)
+      if (!taken_.contains(i)) wait(fit, i, fit == Fit::pages_from_disk ? quants_.size() - 1 : 0, queue);
+    while (!queue.empty()) {
+      if (report.rows.size() >= most) {
+        report.more = true;
+        return;
+      }
+      Waiting next = queue.top();
+      queue.pop();
+      if (!next.loaded) {
+        bound(fit, std::move(next), queue);
+        continue;
+      }
+      const FitCandidate& candidate = candidates_[next.candidate];
+      std::string why;
+      auto row = fit_row(services_, host_, options_, request_for(next), why);
+      if (!why.empty()) unsized_[candidate.model] = why;
+      if (!row || row->estimate.verdict.fit != fit) {
+        wait(fit, next.candidate, next.quant + 1, queue);
+        continue;
+      }
+      row->family = candidate.family;
+      row->license = candidate.license;
+      row->released = candidate.released;
+      row->score = candidate.score;
+      row->rank = next.rank;
+      taken_.insert(next.candidate);
+      report.rows.push_back(std::move(*row));
+    }
+  }
+
+  const Services& services_;
+  const Host& host_;
+  const FitOptions& options_;
+  const std::vector<FitCandidate>& candidates_;
+  std::vector<FitQuant> quants_;
+  EstimateOptions prepared_;
+  Fact<Bytes> budget_;
+  Bytes room_;  ///< The host's and all devices'.
+  std::set<std::size_t> taken_;
+  std::map<std::string, std::string> unsized_;  ///< Why, by model.
+};
+
+}  // namespace
+
+std::optional<FitRow> fit_row(const Services& services, const Host& host, const FitOptions& options,
+                              const SizingRequest& request, std::string& why) {
+  EstimateOptions asked = options.estimate;
+  asked.sizing = request;
+  auto sized = judged_report(services, host, asked);
+  if (!sized) {
+    why = sized.error().message;
+    return std::nullopt;
+  }
+  const Fit fit = sized->report.verdict.fit;
+  if (!sized->sizing || fit == Fit::unknown || !is_met(asked.requirement, fit)) return std::nullopt;
+  const auto& sizing = *sized->sizing;
+  if (auto filled = fill_speed(services, sizing.model, sizing.context, asked.ram ? Host{} : host, asked.speed,
+                               sized->report);
+      !filled) {
+    why = filled.error().message;
+    return std::nullopt;
+  }
+  const auto& decode = sized->report.decode_speed;
+  if (options.lowest_speed && (!decode || decode->mid.per_second() < *options.lowest_speed))
+    return std::nullopt;
+  FitRow row;
+  row.estimate = std::move(sized->report);
+  row.estimate.tensors.clear();
+  return row;
+}
+
+Result<void> search_fit(const Services& services, const Host& host, const FitOptions& options,
+                        const std::vector<FitCandidate>& candidates, std::size_t most, FitReport& report) {
+  auto quants = fit_quants(services, options);
+  if (!quants) return tl::unexpected(quants.error());
+  return Search(services, host, options, candidates, std::move(*quants)).run(most, report);
+}
+
+}  // namespace llmsize::app
