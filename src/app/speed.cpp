@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "llmsize/app/placed_speed.hpp"
+#include "llmsize/core/cpu_name.hpp"
 
 namespace llmsize::app {
 namespace {
@@ -20,22 +23,53 @@ std::optional<double> number_at(const nlohmann::json& entry, const char* key) {
   return found->get<double>();
 }
 
-/// Theoretical bandwidth of a processor with its fastest supported memory in every channel.
-Fact<BytesPerSecond> catalog_bandwidth(const Services& services, const std::string& name) {
-  const auto reference = services.catalog.find_by_name("cpu", name);
+/// "2x AMD EPYC 9654": so many sockets of a processor.
+struct NamedCpu {
+  int packages = 1;
+  std::string name;
+};
+
+NamedCpu named_cpu(const std::string& text) {
+  constexpr int most_packages = 8;
+  if (text.size() > 2 && text[0] >= '1' && text[0] <= '0' + most_packages && text[1] == 'x')
+    return {text[0] - '0', text.substr(2)};
+  return {1, text};
+}
+
+/// By the whole name, or without its maker: "EPYC 9654".
+std::optional<catalog::EntryReference> find_cpu(const Services& services, const std::string& name) {
+  const std::string plain = plain_cpu_name(name);
+  for (const char* maker : {"", "AMD ", "Intel "})
+    if (auto found = services.catalog.find_by_name("cpu", maker + plain)) return found;
+  return std::nullopt;
+}
+
+/// Theoretical bandwidth of processors with their fastest supported memory in every channel.
+Fact<BytesPerSecond> catalog_bandwidth(const Services& services, const NamedCpu& cpu) {
+  const auto reference = find_cpu(services, cpu.name);
   if (!reference) return unknown<BytesPerSecond>(bandwidth_remedy);
   const auto entry = services.catalog.parse(*reference);
   if (!entry) return unknown<BytesPerSecond>(entry.error().message);
   const std::string source = "data/cpus.json, " + std::string(reference->id);
   if (const auto stated = number_at(*entry, "bandwidth_bytes_per_second"))
-    return reported(BytesPerSecond(*stated), source);
+    return reported(BytesPerSecond(cpu.packages * *stated), source);
   if (const auto stated = number_at(*entry, "bandwidth_gb_per_second"))
-    return reported(BytesPerSecond(*stated * 1e9), source);
+    return reported(BytesPerSecond(cpu.packages * *stated * 1e9), source);
   const auto channels = number_at(*entry, "memory_channels");
   const auto transfers = number_at(*entry, "mega_transfers_per_second");
   if (channels && transfers)
-    return derived(BytesPerSecond(*channels * *transfers * 1e6 * bytes_per_transfer), source);
+    return derived(BytesPerSecond(cpu.packages * *channels * *transfers * 1e6 * bytes_per_transfer), source);
   return unknown<BytesPerSecond>(bandwidth_remedy);
+}
+
+/// A processor that nobody knows is a mistake to report, not a speed that is unknown.
+Result<void> check_cpu(const Services& services, const std::string& text) {
+  const NamedCpu cpu = named_cpu(text);
+  if (text.empty() || find_cpu(services, cpu.name)) return {};
+  const auto near = services.catalog.similar("cpu", cpu.name);
+  return fail(ErrorCode::usage, fmt::format("--cpu {}: the catalog has no such processor", text),
+              near.empty() ? "llmsize catalog list cpu names all; --bandwidth GB/s needs no name."
+                           : fmt::format("Similar: {}.", fmt::join(near, ", ")));
 }
 
 CoreKind core_kind(const Host& host) {
@@ -105,17 +139,41 @@ std::optional<DiskReads> disk_reads(const EstimateReport& report, const TokenCos
   return reads;
 }
 
+using Constants = std::shared_ptr<const catalog::ThroughputTable>;
+
+Result<Constants> constants_of(const Services& services, const SpeedRequest& request) {
+  if (request.constants) return request.constants;
+  auto table = catalog::load_throughput(services.catalog);
+  if (!table) return tl::unexpected(table.error());
+  return std::make_shared<const catalog::ThroughputTable>(std::move(*table));
+}
+
+/// What others gained with a model of this kind on a machine of this kind.
+std::vector<AccelerationMethod> methods_for(const Model& model, const Footprint& footprint,
+                                            const std::vector<AccelerationMethod>& all) {
+  AccelerationSubject subject;
+  subject.experts = model.hyperparameters.expert_count() > 0;
+  subject.next_token_layers = model.hyperparameters.next_token_layer_count() > 0;
+  subject.on_gpu =
+      !footprint.devices.empty() &&
+      footprint.offload.gpu_layers > static_cast<std::int64_t>(model.hyperparameters.layer_count());
+  std::vector<AccelerationMethod> methods;
+  std::copy_if(all.begin(), all.end(), std::back_inserter(methods),
+               [&](const AccelerationMethod& method) { return applies(method, subject); });
+  return methods;
+}
+
 }  // namespace
 
 Fact<BytesPerSecond> memory_bandwidth(const Services& services, const Host& host,
                                       const SpeedRequest& request) {
   if (request.bandwidth) return overridden(*request.bandwidth, "--bandwidth");
-  if (!request.cpu.empty()) return catalog_bandwidth(services, request.cpu);
+  if (!request.cpu.empty()) return catalog_bandwidth(services, named_cpu(request.cpu));
   // What the user states beats what was measured, and that beats what the modules could do.
   if (host.memory.measured_bandwidth.known() && host.memory.bandwidth.basis != Basis::overridden)
     return host.memory.measured_bandwidth;
   if (host.memory.bandwidth.known()) return host.memory.bandwidth;
-  if (host.cpu.model.known()) return catalog_bandwidth(services, *host.cpu.model.value);
+  if (host.cpu.model.known()) return catalog_bandwidth(services, {1, *host.cpu.model.value});
   return unknown<BytesPerSecond>(bandwidth_remedy);
 }
 
@@ -123,7 +181,7 @@ CpuDevice cpu_device(const Host& host, const SpeedRequest& request, Fact<BytesPe
                      const CpuConstants& constants) {
   CpuDevice device;
   device.bandwidth = std::move(bandwidth);
-  device.packages = host.cpu.packages.value_or(1);
+  device.packages = request.cpu.empty() ? host.cpu.packages.value_or(1) : named_cpu(request.cpu).packages;
   device.threads = working_threads(host, request);
   device.core_kind = core_kind(host);
   device.constants = &constants;
@@ -133,12 +191,10 @@ CpuDevice cpu_device(const Host& host, const SpeedRequest& request, Fact<BytesPe
 Result<SpeedAnswer> estimate_speed(const Services& services, const Model& model, const ContextLayout& context,
                                    const Run& run, const Host& host, const SpeedRequest& request,
                                    const std::optional<DiskReads>& disk, const Footprint* placed) {
-  auto table = request.constants;
-  if (!table) {
-    auto read = catalog::load_throughput(services.catalog);
-    if (!read) return tl::unexpected(read.error());
-    table = std::make_shared<const catalog::ThroughputTable>(std::move(*read));
-  }
+  if (auto checked = check_cpu(services, request.cpu); !checked) return tl::unexpected(checked.error());
+  const auto read = constants_of(services, request);
+  if (!read) return tl::unexpected(read.error());
+  const auto& table = *read;
   SpeedAnswer answer;
   answer.depth = std::clamp<std::int64_t>(request.depth.value_or(run.sequence_context), 0,
                                           std::max<std::int64_t>(0, run.sequence_context));
@@ -170,8 +226,13 @@ Result<SpeedAnswer> estimate_speed(const Services& services, const Model& model,
 
 Result<void> fill_speed(const Services& services, const Model& model, const ContextLayout& context,
                         const Host& host, const SpeedRequest& request, EstimateReport& report) {
+  const auto constants = constants_of(services, request);
+  if (!constants) return tl::unexpected(constants.error());
+  SpeedRequest asked = request;
+  asked.constants = *constants;
+  report.acceleration = methods_for(model, report.footprint, (*constants)->methods);
   const auto cost = token_cost(model, context, 0, request.experts_used);
-  const auto answer = estimate_speed(services, model, context, report.run, host, request,
+  const auto answer = estimate_speed(services, model, context, report.run, host, asked,
                                      disk_reads(report, cost, host), &report.footprint);
   if (!answer) return tl::unexpected(answer.error());
   report.decode_speed = answer->decode;

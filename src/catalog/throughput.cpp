@@ -41,6 +41,19 @@ class Reader {
     complain(key, fmt::format("must be a number from {:g} to {:g}", low, high));
     return std::nullopt;
   }
+  std::vector<std::string> texts(const char* key) {
+    std::vector<std::string> list;
+    const auto found = object_.find(key);
+    if (found == object_.end()) return list;
+    if (!found->is_array()) complain(key, "must be a list");
+    for (const auto& text : *found) {
+      if (text.is_string())
+        list.push_back(text.get<std::string>());
+      else
+        complain(key, "must hold texts");
+    }
+    return list;
+  }
   bool flag(const char* key) {
     const auto found = object_.find(key);
     if (found != object_.end() && found->is_boolean()) return found->get<bool>();
@@ -166,6 +179,7 @@ AccelerationMethod read_method(Reader& entry, std::string_view id) {
   method.source = entry.text("source");
   method.lossy = entry.flag("lossy");
   method.weak_baseline = entry.flag("weak_baseline");
+  method.needs = entry.texts("needs");
   return method;
 }
 

@@ -5,6 +5,15 @@
 
 namespace llmsize {
 
+bool applies(const AccelerationMethod& method, const AccelerationSubject& subject) {
+  const auto met = [&](const std::string& need) {
+    return (need == "next_token_layers" && subject.next_token_layers) ||
+           (need == "dense" && !subject.experts) || (need == "experts" && subject.experts) ||
+           (need == "gpu" && subject.on_gpu) || (need == "cpu" && !subject.on_gpu);
+  };
+  return std::all_of(method.needs.begin(), method.needs.end(), met);
+}
+
 double expected_tokens(double acceptance, int draft_tokens) {
   const double a = std::clamp(acceptance, 0.0, 1.0);
   const int k = std::max(0, draft_tokens);

@@ -188,6 +188,24 @@ Json verdict_json(const Verdict& verdict) {
        {{"budget_bytes", {{"basis", basis_name(verdict.budget.basis)}, {"source", verdict.budget.source}}}}}};
 }
 
+/// Factors that others measured, each with its baseline; they are never multiplied with each other.
+Json acceleration_json(const std::vector<AccelerationMethod>& methods) {
+  Json list = Json::array();
+  for (const auto& method : methods)
+    list.push_back({{"id", method.id},
+                    {"name", method.name},
+                    {"family", method.family},
+                    {"factor", {{"low", method.low}, {"mid", method.mid}, {"high", method.high}}},
+                    {"baseline", method.baseline},
+                    {"hardware", method.hardware},
+                    {"task", method.task},
+                    {"lossy", method.lossy},
+                    {"weak_baseline", method.weak_baseline},
+                    {"note", method.note},
+                    {"basis", {{"factor", {{"basis", "reported"}, {"source", method.source}}}}}});
+  return list;
+}
+
 Json text_or_null(const std::string& text) {
   return text.empty() ? Json() : Json(text);
 }
@@ -252,6 +270,7 @@ nlohmann::ordered_json estimate_document(const EstimateReport& report) {
   document["throughput"] = {{"decode_tokens_per_second", speed_json(report.decode_speed)},
                             {"prefill_tokens_per_second", speed_json(report.prompt_speed)},
                             {"assumed_active_tokens", nullptr}};
+  document["acceleration"] = acceleration_json(report.acceleration);
   document["verdict"] = verdict_json(report.verdict);
   document["guide"] = report.guide ? Json{{"size_bytes", report.guide->size.value()},
                                           {"difference_percent", report.guide->difference_percent}}

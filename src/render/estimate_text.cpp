@@ -297,6 +297,20 @@ std::string speed_lines(const EstimateReport& report) {
   return "\nSpeed\n" + speed_line("decode", report.decode_speed) + speed_line("prompt", report.prompt_speed);
 }
 
+/// What others gained, never to be multiplied.
+std::string acceleration_lines(const std::vector<AccelerationMethod>& methods) {
+  if (methods.empty()) return "";
+  std::string out = "\nWhat made others faster (factors over each baseline; they do not multiply)\n";
+  for (const auto& method : methods) {
+    out += fmt::format("  {:.2f}x ({:.2f} to {:.2f})  {}{}{}\n", method.mid, method.low, method.high,
+                       method.name, method.lossy ? "; changes the answers" : "",
+                       method.weak_baseline ? "; over a baseline too slow to count" : "");
+    out += fmt::format("    baseline: {}; hardware: {}; task: {}; source: {}\n", method.baseline,
+                       method.hardware, method.task, method.source);
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string estimate_text(const EstimateReport& report, bool explain) {
@@ -312,6 +326,7 @@ std::string estimate_text(const EstimateReport& report, bool explain) {
     page += "\nNotes\n";
     for (const auto& note : report.notes) page += fmt::format("  - {}\n", note);
   }
+  if (explain) page += acceleration_lines(report.acceleration);
   if (explain && !report.tensors.empty()) page += layer_lines(report.tensors);
   return page;
 }

@@ -353,6 +353,41 @@ class Inverse(CommandLineCase):
         self.failure(*self.MODEL, "-c", "4096", "--stress", "--input-tokens", "6000", status=2, says="--ctx-size")
 
 
+class Speed(CommandLineCase):
+    def decode(self, *flags, model="qwen3-30b-a3b"):
+        return self.document("estimate", "-m", model, "--ram", "64", *flags)["throughput"]["decode_tokens_per_second"]
+
+    def test_it_is_unknown_until_a_flag_says_how_fast_the_memory_is(self):
+        self.assertEqual(self.decode(), {"low": None, "mid": None, "high": None})
+        self.assertIn("--bandwidth", run("estimate", "-m", "qwen3-30b-a3b", "--ram", "64").stdout)
+        # 12 channels of 4,800 MT/s x 8 bytes: AMD's specification of the processor.
+        self.assertEqual(self.decode("--cpu", "EPYC 9654"), self.decode("--bandwidth", "460.8"))
+        self.failure("estimate", "-m", "qwen3-30b-a3b", "--ram", "64", "--cpu", "EPYC 9653", status=2, says="EPYC 9653")
+
+    def test_sockets_threads_and_experts_change_it(self):
+        one, two = self.decode("--cpu", "EPYC 9654"), self.decode("--cpu", "2x EPYC 9654")
+        self.assertLess(two["mid"], 2 * one["mid"])
+        self.assertLess(two["low"] / two["mid"], one["low"] / one["mid"])
+        bandwidth = ("--bandwidth", "460.8")
+        self.assertLess(self.decode(*bandwidth, "-t", "2")["mid"], self.decode(*bandwidth, "-t", "32")["mid"])
+        self.assertGreater(self.decode(*bandwidth, "--experts-used", "4")["mid"], self.decode(*bandwidth)["mid"])
+        split = self.decode("--bandwidth", "80", "--gpu", "RTX 4090", "-ngl", "24")["mid"]
+        self.assertLess(self.decode("--bandwidth", "80")["mid"], split)
+        self.assertLess(split, self.decode("--bandwidth", "80", "--gpu", "RTX 4090")["mid"])
+
+    def test_methods_that_made_others_faster_come_with_source_and_baseline(self):
+        sparse = self.document("estimate", "-m", "qwen3-30b-a3b", "--ram", "64")["acceleration"]
+        self.assertIn("expert-reduction", {method["id"] for method in sparse if method["lossy"]})
+        dense = self.document("estimate", "-m", "qwen3-8b", "--ram", "64", "--gpu", "RTX 4090")["acceleration"]
+        self.assertEqual({method["id"] for method in dense}, {"draft-model-gpu", "prompt-lookup-grounded", "prompt-lookup-open"})
+        for method in sparse + dense:
+            self.assertLessEqual(method["factor"]["low"], method["factor"]["mid"])
+            self.assertTrue(method["basis"]["factor"]["source"] and method["baseline"])
+        text = run("estimate", "-m", "qwen3-8b", "--ram", "64", "--explain").stdout
+        self.assertIn("they do not multiply", text)
+        self.assertIn("baseline: ", text)
+
+
 class SideBySide(CommandLineCase):
     def test_models_quants_and_settings_are_compared(self):
         items = self.document("compare", "qwen3-8b", "qwen3-14b:Q8_0", "qwen3-8b -c 65536 -ctk q8_0", "--ram", "64")["items"]

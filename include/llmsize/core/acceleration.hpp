@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace llmsize {
 
@@ -14,7 +15,18 @@ struct AccelerationMethod {
   std::string hardware, task, baseline, note, source;
   bool lossy = false;          ///< Changes the answers.
   bool weak_baseline = false;  ///< The baseline used less than a quarter of its bandwidth.
+  /// What a model and its run must be: "next_token_layers", "dense", "experts", "gpu", "cpu".
+  std::vector<std::string> needs;
 };
+
+/// What decides which methods concern a run.
+struct AccelerationSubject {
+  bool next_token_layers = false;
+  bool experts = false;
+  bool on_gpu = false;  ///< All layers are on devices.
+};
+/// Whether the subject has everything that the method needs; an unknown need is never met.
+bool applies(const AccelerationMethod& method, const AccelerationSubject& subject);
 
 /// Expected tokens per verification pass when each of `draft_tokens` is accepted with probability
 /// `acceptance`, up to the first that is not: (1 - a^(K+1)) / (1 - a). (Leviathan et al., arXiv:2211.17192.)

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "llmsize/core/acceleration.hpp"
 #include "llmsize/core/footprint.hpp"
 #include "llmsize/core/model.hpp"
 #include "llmsize/core/quantize.hpp"
@@ -89,7 +90,8 @@ struct EstimateReport {
   std::optional<SpeedRange> decode_speed;
   std::optional<SpeedRange> prompt_speed;
   std::string speed_unknown_because;
-  std::string next_step;        ///< The flag to change next, as a clause.
+  std::vector<AccelerationMethod> acceleration;  ///< Those that concern this model and run.
+  std::string next_step;                         ///< The flag to change next, as a clause.
   std::vector<Tensor> tensors;  ///< With final types, for --explain; empty for bare parameters.
   std::vector<CachedLayer> context;
   std::optional<Solution> solution;
