@@ -38,6 +38,7 @@ NamedCpu named_cpu(const std::string& text) {
 
 /// By the whole name, or without its maker: "EPYC 9654".
 std::optional<catalog::EntryReference> find_cpu(const Services& services, const std::string& name) {
+  if (auto found = services.catalog.find_by_name("cpu", name)) return found;
   const std::string plain = plain_cpu_name(name);
   for (const char* maker : {"", "AMD ", "Intel "})
     if (auto found = services.catalog.find_by_name("cpu", maker + plain)) return found;
@@ -70,6 +71,36 @@ Result<void> check_cpu(const Services& services, const std::string& text) {
   return fail(ErrorCode::usage, fmt::format("--cpu {}: the catalog has no such processor", text),
               near.empty() ? "llmsize catalog list cpu names all; --bandwidth GB/s needs no name."
                            : fmt::format("Similar: {}.", fmt::join(near, ", ")));
+}
+
+/// NUMA nodes with processors and memory: all of them, and those whose processors this process may use.
+struct ReachedNodes {
+  int all = 0, used = 0;
+  [[nodiscard]] bool fewer() const { return used > 0 && used < all; }
+  [[nodiscard]] double part() const { return fewer() ? static_cast<double>(used) / all : 1; }
+};
+
+ReachedNodes reached_nodes(const Host& host) {
+  ReachedNodes nodes;
+  const auto& allowed = host.limits.allowed_cpus.value;
+  for (const auto& node : host.numa) {
+    if (node.kind != "dram" || node.cpus.empty()) continue;
+    ++nodes.all;
+    if (!allowed || std::any_of(node.cpus.begin(), node.cpus.end(), [&](int cpu) {
+          return std::find(allowed->begin(), allowed->end(), cpu) != allowed->end();
+        }))
+      ++nodes.used;
+  }
+  return nodes;
+}
+
+/// A process that is bound to some nodes allocates there, and reads with those nodes' channels.
+Fact<BytesPerSecond> reached_bandwidth(const Host& host, Fact<BytesPerSecond> bandwidth) {
+  const auto nodes = reached_nodes(host);
+  if (!bandwidth.known() || !nodes.fewer() || bandwidth.basis == Basis::overridden) return bandwidth;
+  return derived(*bandwidth.value * nodes.part(),
+                 fmt::format("{}; {} of {} NUMA nodes, the others' processors are not allowed",
+                             bandwidth.source, nodes.used, nodes.all));
 }
 
 CoreKind core_kind(const Host& host) {
@@ -172,8 +203,9 @@ Fact<BytesPerSecond> memory_bandwidth(const Services& services, const Host& host
   // What the user states beats what was measured, and that beats what the modules could do.
   if (host.memory.measured_bandwidth.known() && host.memory.bandwidth.basis != Basis::overridden)
     return host.memory.measured_bandwidth;
-  if (host.memory.bandwidth.known()) return host.memory.bandwidth;
-  if (host.cpu.model.known()) return catalog_bandwidth(services, {1, *host.cpu.model.value});
+  if (host.memory.bandwidth.known()) return reached_bandwidth(host, host.memory.bandwidth);
+  if (host.cpu.model.known())
+    return reached_bandwidth(host, catalog_bandwidth(services, {1, *host.cpu.model.value}));
   return unknown<BytesPerSecond>(bandwidth_remedy);
 }
 
@@ -181,7 +213,10 @@ CpuDevice cpu_device(const Host& host, const SpeedRequest& request, Fact<BytesPe
                      const CpuConstants& constants) {
   CpuDevice device;
   device.bandwidth = std::move(bandwidth);
-  device.packages = request.cpu.empty() ? host.cpu.packages.value_or(1) : named_cpu(request.cpu).packages;
+  device.packages =
+      request.cpu.empty()
+          ? static_cast<int>(std::ceil(host.cpu.packages.value_or(1) * reached_nodes(host).part()))
+          : named_cpu(request.cpu).packages;
   device.threads = working_threads(host, request);
   device.core_kind = core_kind(host);
   device.constants = &constants;

@@ -66,6 +66,33 @@ TEST_CASE("Memory bandwidth comes from the flag, the measurement, the modules, t
   CHECK(given.basis == Basis::overridden);
 }
 
+TEST_CASE("A process bound to one of two NUMA nodes reads with that node's channels, as on one socket") {
+  const World world;
+  Host host;
+  host.memory.bandwidth = derived(BytesPerSecond(200e9), "memory modules");
+  host.cpu.packages = reported(2, "sysfs");
+  host.numa = {NumaNode{}, NumaNode{}};
+  for (int id = 0; id < 2; ++id) {
+    auto& node = host.numa[static_cast<std::size_t>(id)];
+    node.id = id;
+    node.kind = "dram";
+    node.cpus = {2 * id, 2 * id + 1};
+  }
+  const app::SpeedRequest request;
+  const CpuConstants constants;
+  const auto sockets = [&] { return app::cpu_device(host, request, {}, constants).packages; };
+  host.limits.allowed_cpus = measured(std::vector<int>{0, 1, 3}, "sched_getaffinity");
+  CHECK(app::memory_bandwidth(world.services, host, request).value->per_second() == Approx(200e9));
+  CHECK(sockets() == 2);
+  host.limits.allowed_cpus = measured(std::vector<int>{2, 3}, "sched_getaffinity");
+  const auto bound = app::memory_bandwidth(world.services, host, request);
+  CHECK(bound.value->per_second() == Approx(100e9));
+  CHECK(bound.source.find("1 of 2 NUMA nodes") != std::string::npos);
+  CHECK(sockets() == 1);
+  host.memory.bandwidth = overridden(BytesPerSecond(200e9), "--bandwidth");
+  CHECK(app::memory_bandwidth(world.services, host, request).value->per_second() == Approx(200e9));
+}
+
 TEST_CASE("Speed is unknown, with the reason, where the bandwidth is") {
   const World world;
   const auto answer =
