@@ -31,13 +31,24 @@ std::string folded(std::string_view name) {
   return out;
 }
 
-bool answers_to(const EntryReference& entry, const std::string& folded_name) {
-  if (folded(entry.id) == folded_name) return true;
-  std::string_view rest = entry.aliases;
-  while (!rest.empty()) {
-    const auto end = rest.find('\n');
-    if (folded(rest.substr(0, end)) == folded_name) return true;
-    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+/// Whether `name` folds to `folded_name`, without making the folded text.
+bool folds_to(std::string_view name, std::string_view folded_name) {
+  std::size_t at = 0;
+  for (const char c : name) {
+    if (c != '.' && std::isalnum(static_cast<unsigned char>(c)) == 0) continue;
+    if (at == folded_name.size() || std::tolower(static_cast<unsigned char>(c)) != folded_name[at])
+      return false;
+    ++at;
+  }
+  return at == folded_name.size();
+}
+
+bool answers_to(std::string_view id, std::string_view aliases, std::string_view folded_name) {
+  if (folds_to(id, folded_name)) return true;
+  while (!aliases.empty()) {
+    const auto end = aliases.find('\n');
+    if (folds_to(aliases.substr(0, end), folded_name)) return true;
+    aliases.remove_prefix(end == std::string_view::npos ? aliases.size() : end + 1);
   }
   return false;
 }
@@ -152,9 +163,18 @@ std::optional<EntryReference> Catalog::find_by_name(std::string_view kind, std::
   if (auto exact = find(kind, name)) return exact;
   const std::string wanted = folded(name);
   if (wanted.empty()) return std::nullopt;
-  for (auto& entry : list(kind))
-    if (answers_to(entry, wanted)) return entry;
-  return std::nullopt;
+  // The first id of all layers that answers to the name.
+  std::string_view first;
+  const auto consider = [&](std::string_view id, std::string_view aliases) {
+    if ((first.empty() || id < first) && answers_to(id, aliases, wanted)) first = id;
+  };
+  for (const auto& entry : embedded_entries())
+    if (entry.kind == kind &&
+        (user_entries_.empty() || !user_entries_.contains({std::string(kind), std::string(entry.id)})))
+      consider(entry.id, entry.aliases);
+  for (const auto& [key, entry] : user_entries_)
+    if (key.first == kind) consider(key.second, entry.aliases);
+  return first.empty() ? std::nullopt : find(kind, first);
 }
 
 Result<nlohmann::json> Catalog::parse(const EntryReference& entry) const {
