@@ -139,12 +139,18 @@ class Filters {
     if (!std::all_of(capabilities_.begin(), capabilities_.end(),
                      [&](const CapabilityRule& rule) { return rule.holds(candidate.model, context); }))
       return false;
+    const auto& wanted_context = options_->estimate.sizing.run.context_tokens;
+    if (wanted_context && context > 0 && context < *wanted_context) {
+      ++too_short_;
+      return false;
+    }
     if (licenses_.empty()) return true;
     if (candidate.license.empty()) ++without_license_;
     return licenses_.contains(folded(candidate.license));
   }
 
   [[nodiscard]] std::size_t without_license() const { return without_license_; }
+  [[nodiscard]] std::size_t too_short() const { return too_short_; }
 
  private:
   explicit Filters(const FitOptions& options) : options_(&options) {}
@@ -153,6 +159,7 @@ class Filters {
   std::vector<std::string> families_;
   std::set<std::string> licenses_;
   std::size_t without_license_ = 0;
+  std::size_t too_short_ = 0;
 };
 
 /// Parameters used for each token: as stated, else the used share of the experts.
@@ -197,6 +204,9 @@ Result<std::vector<FitCandidate>> fit_candidates(const Services& services, const
   if (incomplete > 0)
     notes.push_back(
         fmt::format("{} models are left out: no public source states all of their shape", incomplete));
+  if (filters->too_short() > 0)
+    notes.push_back(fmt::format("{} models are left out: they were trained for less context than --ctx-size",
+                                filters->too_short()));
   if (filters->without_license() > 0)
     notes.push_back(fmt::format("--license left out {} models whose license the catalog does not state",
                                 filters->without_license()));

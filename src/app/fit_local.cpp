@@ -52,6 +52,9 @@ bool in_range(const FitOptions& options, ParamCount total) {
 
 Result<void> search_local(const Services& services, const Host& host, const FitOptions& options,
                           std::size_t most, FitReport& report) {
+  if (!options.models_dir.empty() && !services.files.is_folder(options.models_dir))
+    return fail(ErrorCode::not_found, fmt::format("{}: is no folder", options.models_dir),
+                "--models-dir takes a folder with GGUF files.");
   const auto losses = catalog::load_quant_losses(services.catalog);
   if (!losses) return tl::unexpected(losses.error());
   const auto names = options.models_dir.empty() ? stored_files(services, report.notes)

@@ -84,6 +84,11 @@ class Rows(CommandLineCase):
         self.assertEqual({row["license"] for row in licensed}, {"apache-2.0", "Apache 2.0"})
         sized = self.rows("--ram", "64", "--min-params", "7", "--max-params", "9", "--quant", "q4_k_m")
         self.assertTrue(all(7e9 <= row["total_params"] <= 9e9 and row["quant"] == "Q4_K_M" for row in sized), sized)
+        long = self.document("fit", "--ram", "64", "-c", "65536", "--min-params", "8", "--limit", "30")
+        self.assertGreater(len(long["rows"]), 5)
+        for row in long["rows"]:
+            self.assertGreaterEqual(CATALOG[row["model"]]["hyperparameters"]["context_length"], 65536)
+        self.assertTrue(any("context" in note for note in long["notes"]))
         fast = self.rows("--ram", "64", "--bandwidth", "50", "--min-speed", "6", "--limit", "5")
         self.assertEqual(len(fast), 5)
         for row in fast:
@@ -128,7 +133,8 @@ class Rows(CommandLineCase):
             found = self.document("fit", "--models-dir", str(folder.parent), "--ram", "16")
             self.assertEqual([row["model"] for row in found["rows"]], [str(folder / "small.gguf")])
             self.assertTrue(any("torn.gguf" in note for note in found["notes"]), found["notes"])
-            self.assertEqual(self.document("fit", "--models-dir", home + "/none", "--ram", "16", status=3)["rows"], [])
+            self.assertEqual(self.document("fit", "--models-dir", str(blobs), "--ram", "16", status=3)["rows"], [])
+            self.failure("fit", "--models-dir", home + "/none", status=1, says="/none")
 
 
 if __name__ == "__main__":
