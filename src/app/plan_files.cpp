@@ -86,6 +86,8 @@ Result<CheckedInstance> checked(const Services& services, const SavedPlan& plan,
   instance.memory = variant->memory_by_roles.front();
   if (places.empty()) {
     instance.needs = {{saved.pool, instance.memory}};
+    instance.shared_file = variant->shared_file;
+    instance.shared_bytes = variant->shared_bytes;
     return instance;
   }
   // On a host without these GPUs nothing is known but that it cannot stay there.

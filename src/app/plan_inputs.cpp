@@ -104,6 +104,7 @@ class Assembly {
       for (const auto& candidate : candidates_of(role, pin_of(role))) ++users_[key(role, candidate.model)];
     for (const auto& role : roles)
       if (auto added = add_role(role, pin_of(role)); !added) return added;
+    forget_lone_files();
     if (unknown_licences_.empty()) return {};
     report_.notes.push_back(
         fmt::format("{} models state no license in the catalog, so the filter left them out: {}",
@@ -115,7 +116,7 @@ class Assembly {
   /// A flag for this role, then what its definition says, then a flag for every role.
   [[nodiscard]] RoleRun run_of(const RoleDefinition& role) const {
     RoleRun run{role.context_tokens.value_or(options_.context_tokens.value_or(default_context)),
-                role.parallel.value_or(options_.parallel.value_or(default_parallel))};
+                role.parallel.value_or(options_.parallel.value_or(default_parallel)), role.load_mode};
     if (const auto own = options_.context_of.find(role.id); own != options_.context_of.end())
       run.context_tokens = own->second;
     if (const auto own = options_.parallel_of.find(role.id); own != options_.parallel_of.end())
@@ -135,7 +136,8 @@ class Assembly {
 
   [[nodiscard]] std::string key(const RoleDefinition& role, const std::string& model) const {
     const RoleRun run = run_of(role);
-    return fmt::format("{} {}x{}", model, run.context_tokens, run.parallel);
+    return fmt::format("{} {}x{} {}", model, run.context_tokens, run.parallel,
+                       run.load_mode ? static_cast<int>(*run.load_mode) : -1);
   }
 
   bool licence_allows(const std::string& model) {
@@ -228,6 +230,14 @@ class Assembly {
       }
     }
     return {};
+  }
+
+  /// Files that one variant alone maps are shared with nobody, and cost the search time.
+  void forget_lone_files() {
+    std::map<std::string, int> uses;
+    for (const auto& variant : report_.request.variants) ++uses[variant.shared_file];
+    for (auto& variant : report_.request.variants)
+      if (uses[variant.shared_file] == 1) variant.shared_file.clear();
   }
 
   /// A role with a speed to keep takes nothing that is slower, nor anything whose speed is unknown.

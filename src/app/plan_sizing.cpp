@@ -52,18 +52,31 @@ Result<Run> run_for(const Architecture& architecture, const Model& model, const 
   return resolve_run(request, model, architecture);
 }
 
+std::string load_mode_suffix(const RoleRun& run) {
+  constexpr const char* suffixes[] = {" mmap", " none", " mlock"};
+  return run.load_mode ? suffixes[static_cast<int>(*run.load_mode)] : "";
+}
+
 }  // namespace
 
+Residency PlanSizer::residency_of(const RoleRun& run) const {
+  Residency residency = residency_;
+  residency.load_mode = run.load_mode.value_or(residency.load_mode);
+  return residency;
+}
+
 /// The footprint, by the load mode that takes less where it is left open; `mode` receives it.
-Result<Footprint> PlanSizer::sized(Loaded& loaded, const Model& model, const Run& run, LoadMode& mode) {
+Result<Footprint> PlanSizer::sized(Loaded& loaded, const Model& model, const Run& run,
+                                   const RoleRun& role_run, LoadMode& mode) {
+  const Residency residency = residency_of(role_run);
   auto& scratch = loaded.scratch[{run.context_tokens, run.sequences}];
-  auto bytes = footprint(model, loaded.architecture, run, residency_, scratch ? &*scratch : nullptr);
-  mode = residency_.load_mode;
+  auto bytes = footprint(model, loaded.architecture, run, residency, scratch ? &*scratch : nullptr);
+  mode = residency.load_mode;
   if (!bytes) return bytes;
   if (!scratch && bytes->compute.known) scratch = bytes->scratch;
   // Mapped weights stay beside their repacked copies, read ones do not.
-  if (!choose_load_mode_ || bytes->repacked.size == Bytes(0)) return bytes;
-  Residency read = residency_;
+  if (role_run.load_mode || !choose_load_mode_ || bytes->repacked.size == Bytes(0)) return bytes;
+  Residency read = residency;
   read.load_mode = LoadMode::none;
   auto without = footprint(model, loaded.architecture, run, read, scratch ? &*scratch : nullptr);
   if (!without || without->high >= bytes->high) return bytes;
@@ -82,17 +95,22 @@ Result<PlanVariant> PlanSizer::variant(const std::string& name, const std::strin
   variant.quant = quant;
   variant.context_tokens = role_run.context_tokens;
   variant.parallel = role_run.parallel;
-  variant.id = fmt::format("{} {} {}x{}", variant.model, quant, role_run.context_tokens, role_run.parallel);
+  variant.id = fmt::format("{} {} {}x{}{}", variant.model, quant, role_run.context_tokens, role_run.parallel,
+                           load_mode_suffix(role_run));
   for (std::size_t roles = 1; roles <= most_roles; ++roles) {
     const auto run = run_for((*base)->architecture, **model, role_run, roles);
     // Serving more roles at once may exceed what the engine takes; fewer still work.
     if (!run && roles > 1) break;
     if (!run) return tl::unexpected(run.error());
     LoadMode mode = variant.load_mode;
-    const auto bytes = sized(**base, **model, *run, mode);
+    const auto bytes = sized(**base, **model, *run, role_run, mode);
     if (!bytes) return tl::unexpected(bytes.error());
     if (roles == 1) {
       variant.load_mode = mode;
+      if (mode != LoadMode::none) {
+        variant.shared_file = variant.model + " " + quant;
+        variant.shared_bytes = bytes->file_backed;
+      }
       variant.architecture = (*base)->architecture.id;
       variant.batch_tokens = run->batch_tokens;
       variant.ubatch_tokens = run->ubatch_tokens;
@@ -124,8 +142,8 @@ Result<std::optional<PlanVariant>> PlanSizer::variant_on(const DeviceGroup& grou
   variant.context_tokens = role_run.context_tokens;
   variant.parallel = role_run.parallel;
   variant.architecture = (*base)->architecture.id;
-  variant.id = fmt::format("{} {} {}x{} gpu{}x{}", variant.model, quant, role_run.context_tokens,
-                           role_run.parallel, group.pool, count);
+  variant.id = fmt::format("{} {} {}x{} gpu{}x{}{}", variant.model, quant, role_run.context_tokens,
+                           role_run.parallel, group.pool, count, load_mode_suffix(role_run));
   for (std::size_t roles = 1; roles <= most_roles; ++roles) {
     const auto run = run_for((*base)->architecture, **model, role_run, roles);
     if (!run) break;
@@ -135,7 +153,7 @@ Result<std::optional<PlanVariant>> PlanSizer::variant_on(const DeviceGroup& grou
     offload.fit_margin = Bytes(0);
     offload.gpu_layers = fitting_gpu_layers;
     // Equal capacities split evenly, as --tensor-split 1,1 does; the search leaves a split by hand alone.
-    const auto bytes = footprint(**model, (*base)->architecture, *run, residency_, offload);
+    const auto bytes = footprint(**model, (*base)->architecture, *run, residency_of(role_run), offload);
     if (!bytes) return tl::unexpected(bytes.error());
     const auto& placed = bytes->offload;
     const bool whole =
@@ -151,7 +169,7 @@ Result<std::optional<PlanVariant>> PlanSizer::variant_on(const DeviceGroup& grou
     variant.batch_tokens = run->batch_tokens;
     variant.ubatch_tokens = run->ubatch_tokens;
     variant.flash_attention = run->flash_attention;
-    variant.load_mode = residency_.load_mode;
+    variant.load_mode = residency_of(role_run).load_mode;
     variant.weights = bytes->weights.size;
     variant.kv_per_role = bytes->kv_cache.size + bytes->state.size;
     SpeedRequest asked = speed;

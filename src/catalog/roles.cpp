@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -31,6 +32,16 @@ std::optional<PlanTier> tier_named(const std::string& name) {
   for (const PlanTier tier : {PlanTier::hot, PlanTier::warm, PlanTier::cold})
     if (name == plan_tier_name(tier)) return tier;
   return std::nullopt;
+}
+
+/// How the role's server loads its weights; nothing where the key is absent, so that the plan decides.
+Result<std::optional<LoadMode>> load_mode(const json& entry, const std::string& where) {
+  if (!entry.contains("load_mode")) return std::nullopt;
+  constexpr std::pair<const char*, LoadMode> modes[] = {
+      {"mmap", LoadMode::mmap}, {"none", LoadMode::none}, {"mlock", LoadMode::mlock}};
+  for (const auto& [name, mode] : modes)
+    if (text(entry, "load_mode") == name) return mode;
+  return broken(where, "\"load_mode\" must be mmap, none or mlock");
 }
 
 /// A number within bounds; nothing where the key is absent.
@@ -117,6 +128,9 @@ Result<RoleDefinition> parse_role(const std::string& id, const json& entry, cons
   if (const auto needs = entry.find("needs"); needs != entry.end() && needs->is_array())
     for (const auto& need : *needs)
       if (need.is_string()) role.needs.push_back(need.get<std::string>());
+  const auto mode = load_mode(entry, where);
+  if (!mode) return tl::unexpected(mode.error());
+  role.load_mode = *mode;
   auto list = candidates(entry, where);
   if (!list) return tl::unexpected(list.error());
   role.candidates = std::move(*list);

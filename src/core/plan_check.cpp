@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 namespace llmsize {
 namespace {
@@ -17,12 +18,16 @@ Bytes need_in(const CheckedInstance& instance, const std::string& pool) {
 Bytes use_of(const std::vector<const CheckedInstance*>& instances, const std::string& pool) {
   Bytes sum;
   std::map<std::string, Bytes> peaks;
+  std::set<std::string> mapped;  // Pages of a file exist once in a pool.
   for (const auto* instance : instances) {
     const Bytes need = need_in(*instance, pool);
-    if (instance->tier == PlanTier::hot)
+    if (instance->tier == PlanTier::hot) {
       sum += need;
-    else
+      const bool here = need > Bytes(0) && !instance->shared_file.empty();
+      if (here && !mapped.insert(instance->shared_file).second) sum -= instance->shared_bytes;
+    } else {
       peaks[instance->pool] = std::max(peaks[instance->pool], need);
+    }
   }
   for (const auto& [place, peak] : peaks) sum += peak;
   return sum;

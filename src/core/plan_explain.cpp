@@ -1,6 +1,7 @@
 #include "llmsize/core/plan_explain.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -24,27 +25,33 @@ Bytes need_with(const PlanRequest& request, const Plan& plan, std::size_t left, 
   const PlanVariant& chosen = request.variants[candidate];
   const std::size_t group = plan.instances[left].group;
   Bytes hot, peak;
-  const auto add = [&](PlanTier as, Bytes memory) {
-    if (as == PlanTier::hot)
-      hot += memory;
-    else
+  std::set<std::string> mapped;
+  const auto add = [&](PlanTier as, const PlanVariant& variant, Bytes memory) {
+    if (as != PlanTier::hot) {
       peak = std::max(peak, memory);
+      return;
+    }
+    hot += memory;
+    // Pages of one file exist once, however many servers map it.
+    if (!variant.shared_file.empty() && !mapped.insert(variant.shared_file).second)
+      hot -= variant.shared_bytes;
   };
   for (std::size_t i = 0; i < plan.instances.size(); ++i) {
     const PlanInstance& instance = plan.instances[i];
     const PlanVariant& variant = request.variants[instance.variant];
     if (instance.group != group) continue;
     if (i != left)
-      add(instance.tier, instance.in_group);
+      add(instance.tier, variant, instance.in_group);
     else if (instance.roles.size() > 1)
-      add(instance.tier, instance.tier == PlanTier::hot ? memory_for(variant, instance.roles.size() - 1)
-                                                        : instance.in_group);
+      add(instance.tier, variant,
+          instance.tier == PlanTier::hot ? memory_for(variant, instance.roles.size() - 1)
+                                         : instance.in_group);
   }
-  add(tier, memory_for(chosen, 1));
+  add(tier, chosen, memory_for(chosen, 1));
   // Other groups' host parts stay what they are.
   for (std::size_t i = 1; group == 0 && i < plan.pools.size(); ++i)
     hot += plan.pools[i].host_hot + plan.pools[i].host_warm;
-  return hot + peak - plan.pools[group].shared;
+  return hot + peak;
 }
 
 std::optional<RunnerUp> runner_up(const PlanRequest& request, const Plan& plan, std::size_t role) {

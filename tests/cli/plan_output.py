@@ -243,6 +243,31 @@ class EmittedPlan(CommandLineCase):
         self.assertEqual(models["reviewer"]["model"], "qwen3-8b")
         self.assertEqual((models["workers"]["context_tokens"], models["workers"]["parallel"]), (4096, 2))
 
+    def test_servers_that_map_one_file_share_its_pages_and_private_copies_do_not(self):
+        role = '{"id": "%s", "candidates": ["qwen3-32b"], "context_tokens": %d, "load_mode": "%s"}'
+        text = '{"roles": [%s]}' % ",".join(role % one for one in (
+            ("long", 32768, "mmap"), ("short", 4096, "mmap"), ("own", 4096, "none")))
+        with tempfile.TemporaryDirectory() as folder:
+            roles, saved = pathlib.Path(folder) / "roles.json", pathlib.Path(folder) / "plan.json"
+            roles.write_text(text)
+            flags = ("--ram", "96", "--roles", str(roles))
+            plan = self.plan(*flags)
+            self.check_all(plan, [i["command"] for i in plan["instances"]])
+            self.assertEqual([i["run"]["load_mode"] for i in plan["instances"]], ["mmap", "mmap", "none"])
+            self.assertEqual(len({i["quant"] for i in plan["instances"]}), 1)
+            # What `estimate` counts as backed by the file exists once for the two that map it.
+            mapped = self.document("estimate", "-m", "qwen3-32b", "--quant", plan["instances"][0]["quant"],
+                                   "--isa", "avx2", "--load-mode", "mmap")["memory"]["file_backed_bytes"]
+            pool = plan["pools"][0]
+            self.assertEqual(pool["shared_bytes"], mapped)
+            self.assertEqual(pool["hot_bytes"], sum(i["memory_bytes"] for i in plan["instances"]) - mapped)
+            self.assertIn("mapped by several is counted once", run("plan", *flags).stdout)
+            saved.write_text(json.dumps(plan))
+            check = self.document("plan", "--check", str(saved), "--ram", "96")
+            self.assertEqual(check["pools"][0]["headroom_bytes"], pool["headroom_bytes"])
+            roles.write_text(text.replace("mmap", "none"))
+            self.assertEqual(self.plan(*flags)["pools"][0]["shared_bytes"], 0)
+
     def test_hostile_role_files_are_clear_errors(self):
         cases = {
             "": "no JSON", "[": "no JSON", "[]": '"roles"', "null": '"roles"', '{"roles": []}': '"roles"',
@@ -250,6 +275,8 @@ class EmittedPlan(CommandLineCase):
             '{"roles": [{"id": "x"}]}': "candidates", '{"roles": [{"id": "x", "candidates": ["gpt-9"]}]}': "gpt-9",
             '{"roles": [{"id": "x", "like": "workers", "parallel": 1e9}]}': "parallel",
             '{"roles": [{"id": "x", "like": "workers", "weight": -1}]}': "weight",
+            '{"roles": [{"id": "x", "like": "workers", "load_mode": "magic"}]}': "load_mode",
+            '{"roles": [{"id": "x", "like": "workers", "load_mode": 5}]}': "load_mode",
             '{"roles": ["workers", "workers"]}': "twice",
             '{"roles": [{"id": "a", "candidates": [{"model": "qwen3-8b", "capability": 7}]}]}': "capability",
         }

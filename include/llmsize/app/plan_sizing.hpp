@@ -21,6 +21,7 @@ namespace llmsize::app {
 struct RoleRun {
   std::int64_t context_tokens = 0;
   std::int64_t parallel = 1;
+  std::optional<LoadMode> load_mode = std::nullopt;  ///< Of this role; otherwise the plan's.
 };
 
 /// GPUs of one pool that a model may be split over.
@@ -76,7 +77,9 @@ class PlanSizer {
     std::map<std::pair<std::int64_t, std::int64_t>, std::optional<Scratch>> scratch;
   };
   Result<Loaded*> loaded(const std::string& model);
-  Result<Footprint> sized(Loaded& loaded, const Model& model, const Run& run, LoadMode& mode);
+  [[nodiscard]] Residency residency_of(const RoleRun& run) const;
+  Result<Footprint> sized(Loaded& loaded, const Model& model, const Run& run, const RoleRun& role_run,
+                          LoadMode& mode);
   Result<const Model*> quantized(Loaded& loaded, const std::string& quant);
 
   const Services& services_;

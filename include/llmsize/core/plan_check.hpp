@@ -17,6 +17,8 @@ struct CheckedInstance {
   Bytes planned;                                     ///< What the saved plan set aside.
   Bytes memory;                                      ///< What it takes on this host.
   std::vector<std::pair<std::string, Bytes>> needs;  ///< The same by pool: the host, each GPU.
+  std::string shared_file;  ///< Whose mapped pages HOT instances in one pool share; empty: none.
+  Bytes shared_bytes;
   bool fits = true;
 };
 

@@ -31,8 +31,9 @@ struct RoleDefinition {
   std::vector<std::string> needs;
   std::optional<std::int64_t> context_tokens;  ///< Of this role; otherwise the plan's.
   std::optional<std::int64_t> parallel;        ///< Slots, likewise.
-  std::optional<double> lowest_quality;        ///< 0 to 1.
-  std::optional<double> lowest_speed;          ///< Tokens per second.
+  std::optional<LoadMode> load_mode;     ///< `none`: a private copy of the weights; otherwise the plan's.
+  std::optional<double> lowest_quality;  ///< 0 to 1.
+  std::optional<double> lowest_speed;    ///< Tokens per second.
   std::vector<RoleCandidate> candidates;
 };
 
