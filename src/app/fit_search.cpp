@@ -100,7 +100,7 @@ class Search {
   }
 
   /// Whether everything but scratch leaves any hope.
-  [[nodiscard]] bool may_fit(Fit fit, const LoadedModel& loaded) const {
+  bool may_fit(Fit fit, const LoadedModel& loaded) {
     const auto run = resolve_run(prepared_.sizing.run, loaded.model, loaded.architecture);
     if (!run) return false;
     if (has_devices()) {
@@ -112,7 +112,11 @@ class Search {
     const Scratch nothing;
     const auto bytes =
         footprint(loaded.model, loaded.architecture, *run, prepared_.sizing.residency, &nothing);
-    return bytes && judge(*bytes, budget_, "").fit == fit;
+    if (!bytes) return false;
+    const Fit best = judge(*bytes, budget_, "").fit;
+    if (best == Fit::unknown)
+      unsized_[loaded.model.id] = bytes->notes.empty() ? "its caches are unknown" : bytes->notes.front();
+    return best == fit;
   }
 
   /// Puts the candidate's best quant from `first` on that may fit into the queue.
