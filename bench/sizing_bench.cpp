@@ -2,9 +2,7 @@
 
 #include "llmsize/app/sizer.hpp"
 #include "llmsize/app/sizing.hpp"
-#include "llmsize/catalog/types.hpp"
-#include "llmsize/io/local_files.hpp"
-#include "llmsize/io/process.hpp"
+#include "world.hpp"
 
 namespace {
 
@@ -12,17 +10,12 @@ using namespace llmsize;
 
 /// One estimate of a catalog model, from its name to its bytes.
 void size_catalog_model(benchmark::State& state, const char* model) {
-  const io::LocalFiles files;
-  const io::LocalWriter writer;
-  const io::ProcessEnvironment environment;
-  const auto catalog = catalog::Catalog::embedded();
-  const auto types = catalog::load_tensor_types(catalog);
-  const app::Services services{files, writer, environment, catalog, *types};
+  const bench::World world;
   app::SizingRequest request;
   request.model = model;
   request.quant = "Q4_K_M";
   for (auto _ : state) {
-    auto sizing = app::size_model(services, request);
+    auto sizing = app::size_model(world.services, request);
     if (!sizing) state.SkipWithError(sizing.error().message.c_str());
     benchmark::DoNotOptimize(sizing);
   }
@@ -32,12 +25,7 @@ BENCHMARK_CAPTURE(size_catalog_model, experts_235b, "qwen3-235b-a22b")->Unit(ben
 
 /// 100,000 estimates over 120 questions, as a sweep asks them: four models, five quants, six contexts.
 void size_repeatedly(benchmark::State& state) {
-  const io::LocalFiles files;
-  const io::LocalWriter writer;
-  const io::ProcessEnvironment environment;
-  const auto catalog = catalog::Catalog::embedded();
-  const auto types = catalog::load_tensor_types(catalog);
-  const app::Services services{files, writer, environment, catalog, *types};
+  const bench::World world;
   std::vector<app::SizingRequest> requests;
   for (const char* model : {"qwen2.5-7b-instruct", "qwen3-32b", "qwen3-30b-a3b", "gemma-3-12b-it"})
     for (const char* quant : {"Q3_K_M", "Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0"})
@@ -49,7 +37,7 @@ void size_repeatedly(benchmark::State& state) {
       }
   constexpr std::size_t estimates = 100'000;
   for (auto _ : state) {
-    app::Sizer sizer(services);
+    app::Sizer sizer(world.services);
     for (std::size_t i = 0; i < estimates; ++i) {
       const auto sizing = sizer.size(requests[i % requests.size()]);
       if (!sizing) state.SkipWithError(sizing.error().message.c_str());

@@ -1,9 +1,21 @@
-# llmsize_module(NAME [DEPENDS module...] [LINK library...] [PRIVATE_LINK library...] [PRECOMPILE header...])
+# llmsize_precompile(NAME LINK library... HEADERS header...)
+#
+# Headers that cost more to parse than the sources that include them, parsed once for all targets that name NAME.
+function(llmsize_precompile name)
+  cmake_parse_arguments(ARG "" "" "LINK;HEADERS" ${ARGN})
+  set(source "${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp")
+  file(GENERATE OUTPUT "${source}" CONTENT "// Something to compile, so that the headers are.\n")
+  add_library(${name} OBJECT "${source}")
+  target_link_libraries(${name} PRIVATE llmsize_options ${ARG_LINK})
+  target_precompile_headers(${name} PRIVATE ${ARG_HEADERS})
+endfunction()
+
+# llmsize_module(NAME [DEPENDS module...] [LINK library...] [PRIVATE_LINK library...] [PRECOMPILED name])
 #
 # Makes the static library llmsize_NAME from src/NAME/*.cpp with the headers of include/llmsize. DEPENDS names the
 # modules that this one may include (tests/architecture/layers.cmake holds the same rule against the sources).
 function(llmsize_module name)
-  cmake_parse_arguments(ARG "" "" "DEPENDS;LINK;PRIVATE_LINK;PRECOMPILE" ${ARGN})
+  cmake_parse_arguments(ARG "" "PRECOMPILED" "DEPENDS;LINK;PRIVATE_LINK" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/${name}/*.cpp")
   list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
   set(target llmsize_${name})
@@ -15,9 +27,8 @@ function(llmsize_module name)
     add_library(${target} INTERFACE)
     set(visibility INTERFACE)
   endif()
-  if(sources AND ARG_PRECOMPILE)
-    # Headers that cost more to parse than the sources that include them.
-    target_precompile_headers(${target} PRIVATE ${ARG_PRECOMPILE})
+  if(sources AND ARG_PRECOMPILED)
+    target_precompile_headers(${target} REUSE_FROM ${ARG_PRECOMPILED})
   endif()
   target_include_directories(${target} ${visibility} "${PROJECT_SOURCE_DIR}/include")
   list(TRANSFORM ARG_DEPENDS PREPEND llmsize_)
