@@ -163,6 +163,54 @@ Result<json> completed(const Catalog& catalog, const json& stated, std::size_t p
   return entry;
 }
 
+bool has_all(const std::vector<std::string>& tags, const std::vector<std::string>& needs) {
+  return std::all_of(needs.begin(), needs.end(), [&](const std::string& need) {
+    return std::find(tags.begin(), tags.end(), need) != tags.end();
+  });
+}
+
+double parameters_of(const Catalog& catalog, const std::string& model) {
+  const auto entry = catalog.get("model", model);
+  if (!entry) return 0;
+  const auto found = entry->find("total_params");
+  return found != entry->end() && found->is_number() ? found->get<double>() : 0;
+}
+
+/// Candidates of a role that states only needs: the models that the catalog's roles with all these needs
+/// name. Their ranks there compare within one role only, so here the larger model ranks higher: assumed.
+Result<std::vector<RoleCandidate>> candidates_for(const Catalog& catalog,
+                                                  const std::vector<std::string>& needs,
+                                                  const std::string& where) {
+  std::set<std::string> models, tags;
+  for (const auto& reference : catalog.list("role")) {
+    const auto role = load_role(catalog, std::string(reference.id));
+    if (!role) return tl::unexpected(role.error());
+    tags.insert(role->needs.begin(), role->needs.end());
+    if (!has_all(role->needs, needs)) continue;
+    for (const auto& candidate : role->candidates) models.insert(candidate.model);
+  }
+  if (models.empty())
+    return fail(ErrorCode::not_found,
+                fmt::format("{}: no role of the catalog has models for all of: {:.200}", where,
+                            fmt::format("{}", fmt::join(needs, ", "))),
+                fmt::format("Known needs: {}. Or list \"candidates\".", fmt::join(tags, ", ")));
+  std::vector<std::pair<double, std::string>> by_size;
+  for (const auto& model : models) by_size.emplace_back(parameters_of(catalog, model), model);
+  std::sort(by_size.begin(), by_size.end(), [](const auto& a, const auto& b) {
+    return a.first != b.first ? a.first > b.first : a.second < b.second;
+  });
+  std::vector<RoleCandidate> list;
+  for (const auto& [size, model] : by_size) {
+    RoleCandidate candidate;
+    candidate.model = model;
+    const auto left = static_cast<double>(by_size.size() - list.size());
+    candidate.capability = assumed(first_rank * left / static_cast<double>(by_size.size()),
+                                   "rank by size among models for its needs");
+    list.push_back(std::move(candidate));
+  }
+  return list;
+}
+
 Result<void> check_models(const Catalog& catalog, const RoleDefinition& role, const std::string& where) {
   for (const auto& candidate : role.candidates)
     if (!catalog.find_by_name("model", candidate.model))
@@ -170,7 +218,7 @@ Result<void> check_models(const Catalog& catalog, const RoleDefinition& role, co
                   fmt::format("{}: the catalog has no model \"{}\"", where, candidate.model.substr(0, 100)),
                   fmt::format("Similar: {}.", fmt::join(catalog.similar("model", candidate.model), ", ")));
   if (role.candidates.empty() && !role.cloud)
-    return broken(where, "a role that no API serves needs \"candidates\"");
+    return broken(where, "a role that no API serves needs \"candidates\", or \"needs\" to choose them by");
   return {};
 }
 
@@ -223,6 +271,11 @@ Result<std::vector<RoleDefinition>> parse_role_file(const Catalog& catalog, cons
     auto role = parse_role(text(*entry, "id"), *entry, where);
     if (!role) return tl::unexpected(role.error());
     if (!ids.insert(role->id).second) return broken(where, "the role \"" + role->id + "\" stands twice");
+    if (role->candidates.empty() && !role->cloud && !role->needs.empty()) {
+      auto chosen = candidates_for(catalog, role->needs, where);
+      if (!chosen) return tl::unexpected(chosen.error());
+      role->candidates = std::move(*chosen);
+    }
     if (auto checked = check_models(catalog, *role, where); !checked) return tl::unexpected(checked.error());
     roles.push_back(std::move(*role));
   }

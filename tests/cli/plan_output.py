@@ -268,6 +268,16 @@ class EmittedPlan(CommandLineCase):
             roles.write_text(text.replace("mmap", "none"))
             self.assertEqual(self.plan(*flags)["pools"][0]["shared_bytes"], 0)
 
+    def test_a_role_that_states_only_needs_gets_the_catalogs_models_for_them(self):
+        plan = self.roles('{"roles": [{"id": "eyes", "needs": ["vision"]}, {"id": "hands", "needs": ["code"], "tier": "WARM"}]}')
+        catalog = json.loads((SOURCE / "data" / "roles.json").read_text())["entries"]
+        for instance, need in zip(plan["instances"], ("vision", "code")):
+            known = {c["model"] for role in catalog if need in role["needs"] for c in role.get("candidates", [])}
+            self.assertIn(instance["model"], known)
+        self.assertEqual([i["id"] for i in plan["instances"]], ["eyes", "hands"])
+        self.roles('{"roles": [{"id": "x", "needs": ["telepathy"]}]}', status=1, says="telepathy")
+        self.roles('{"roles": [{"id": "x", "needs": ["vision", "code"]}]}', status=1, says="vision, code")
+
     def test_hostile_role_files_are_clear_errors(self):
         cases = {
             "": "no JSON", "[": "no JSON", "[]": '"roles"', "null": '"roles"', '{"roles": []}': '"roles"',
