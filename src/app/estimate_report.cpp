@@ -145,19 +145,38 @@ Result<void> add_speed(const Services& services, const EstimateOptions& options,
                     report);
 }
 
+/// What twice the context takes more on the host, from a sizing of its own, since windows, states and scratch
+/// do not grow with it. Nothing where that is more than the model was trained for, or where devices share the
+/// layers.
+std::optional<Bytes> cost_of_twice_the_context(const Services& services, const EstimateOptions& options,
+                                               const SizedReport& sized) {
+  const std::int64_t twice = saturating_multiply(sized.report.run.context_tokens, 2);
+  // A bare size stands for models that cache every token alike.
+  if (!sized.sizing) return sized.report.footprint.kv_cache.high;
+  const std::int64_t trained = sized.sizing->model.hyperparameters.context_length();
+  if (!sized.report.footprint.devices.empty() || (trained > 0 && twice > trained)) return std::nullopt;
+  SizingRequest request = options.sizing;
+  request.run.context_tokens = twice;
+  const auto doubled = size_model(services, request);
+  if (!doubled) return std::nullopt;
+  return doubled->footprint.host_high() - sized.report.footprint.host_high();
+}
+
 /// The one flag most worth changing next, as a clause.
-std::string next_step(const EstimateReport& report) {
+std::string next_step(const Services& services, const EstimateOptions& options, const SizedReport& sized) {
+  const EstimateReport& report = sized.report;
   const Footprint& f = report.footprint;
   switch (report.verdict.fit) {
     case Fit::resident: {
-      const Bytes context = f.kv_cache.size;
-      if (context.value() > 0 && report.verdict.headroom > context)
+      const auto more = cost_of_twice_the_context(services, options, sized);
+      if (more && *more > Bytes(0) && report.verdict.headroom >= *more)
         return fmt::format("-c {} doubles the context for {} more", report.run.context_tokens * 2,
-                           size_text(context));
+                           size_text(*more));
       return "--explain shows where each number comes from";
     }
     case Fit::pages_from_disk:
     case Fit::cannot:
+      if (report.verdict.prompt_cache_decides) return "--cache-ram 0 does without the prompt cache";
       if (report.verdict.bound_by.starts_with("GPU"))
         return report.footprint.offload.gpu_layers > 0 ? "--gpu-layers moves fewer layers to the GPU"
                                                        : "a smaller --ubatch-size";
@@ -229,7 +248,7 @@ Result<void> complete_report(const Services& services, const Host& host, const E
                              SizedReport& sized) {
   if (auto filled = add_speed(services, options, host, sized.sizing, sized.report); !filled) return filled;
   sized.report.guide = guide_comparison(services, sized.report);
-  sized.report.next_step = next_step(sized.report);
+  sized.report.next_step = next_step(services, options, sized);
   return {};
 }
 

@@ -43,12 +43,12 @@ const RunnerUp* nearest_step(const PlanReport& report, std::string& role) {
 
 std::string next_flag(const PlanReport& report) {
   if (report.plan.next_step)
-    return fmt::format("{} more memory would place {}", size_text(report.plan.next_step->extra),
+    return fmt::format("{} more for models would place {}", size_text(report.plan.next_step->extra),
                        report.plan.next_step->role);
   std::string role;
   if (const RunnerUp* step = nearest_step(report, role)) {
     const PlanVariant& variant = report.request.variants[step->variant];
-    return fmt::format("{} more memory would give {} {} {}", size_text(step->lacked), role, variant.model,
+    return fmt::format("{} more for models would give {} {} {}", size_text(step->lacked), role, variant.model,
                        variant.quant);
   }
   return "-c sets another context, --policy quality larger quants";

@@ -121,9 +121,13 @@ std::string headline(const EstimateReport& report) {
                              what, need, size_text(*verdict.budget.value), budget_name(report));
       break;
     case Fit::cannot:
-      sentence = fmt::format("{} cannot run: {} of it must stay in memory, {} there, bound by {}.", what,
-                             size_text(report.footprint.anonymous), size_text(*verdict.budget.value),
-                             budget_name(report));
+      sentence = fmt::format(
+          "{} cannot run: {} of it must stay in memory{}, {} there, bound by {}.", what,
+          size_text(report.footprint.anonymous),
+          verdict.prompt_cache_decides
+              ? fmt::format(" and up to {} of prompt cache", size_text(report.footprint.prompt_cache.high))
+              : std::string(),
+          size_text(*verdict.budget.value), budget_name(report));
       break;
     case Fit::unknown:
       sentence = fmt::format("{} needs {}; whether it fits is unknown.", what, need);

@@ -171,7 +171,9 @@ std::string plan_json(const PlanReport& report) {
     document["pools"].push_back(pool_json(
         report.plan.groups[i], report.request.pools[report.plan.groups[i].pool], report.plan.pools[i]));
   const auto& next = report.plan.next_step;
-  document["next_step"] = next ? Json{{"role", next->role}, {"extra_bytes", next->extra.value()}} : Json();
+  document["next_step"] = {{"text", report.next_step},
+                           {"role", next ? Json(next->role) : Json()},
+                           {"extra_bytes", next ? Json(next->extra.value()) : Json()}};
   document["objective"] = {{"value", report.plan.objective.value},
                            {"bound", report.plan.objective.bound},
                            {"gap", report.plan.objective.gap()}};
