@@ -54,6 +54,19 @@ Result<std::size_t> read_fully(int descriptor, std::int64_t offset, char* into, 
   return done;
 }
 
+/// The file that links at `path` lead to, whether it exists or not, so that the links themselves stay.
+std::filesystem::path end_of_links(const std::string& path) {
+  constexpr int most_links = 40;  // As Linux follows (path_resolution(7)).
+  std::filesystem::path target = path;
+  std::error_code error;
+  for (int i = 0; i < most_links && std::filesystem::is_symlink(target, error); ++i) {
+    const auto next = std::filesystem::read_symlink(target, error);
+    if (error) break;
+    target = target.parent_path() / next;
+  }
+  return target;
+}
+
 class LocalFile final : public RandomAccessFile {
  public:
   LocalFile(int descriptor, Bytes size, std::string path)
@@ -138,7 +151,13 @@ Result<void> LocalWriter::write_whole(const std::string& path, std::string_view 
                 fmt::format("{}: could not be written: {}", path, std::strerror(error)),
                 error == ENOSPC ? "Free some space; nothing was left behind." : "Nothing was left behind.");
   };
-  std::string temporary = path + ".XXXXXX";
+  struct stat status {};
+  // Renaming would put a file in the place of a device or a pipe.
+  if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
+    return fail(ErrorCode::write_failed, fmt::format("{}: is no regular file", path),
+                "Name a file to write.");
+  const std::string target = end_of_links(path).string();
+  std::string temporary = target + ".XXXXXX";
   const Descriptor descriptor(::mkstemp(temporary.data()));
   if (descriptor.number() < 0) return failed(errno);
   const auto give_up = [&](int error) {
@@ -152,7 +171,7 @@ Result<void> LocalWriter::write_whole(const std::string& path, std::string_view 
     content.remove_prefix(static_cast<std::size_t>(written));
   }
   if (::fchmod(descriptor.number(), 0644) != 0 || ::fsync(descriptor.number()) != 0) return give_up(errno);
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return give_up(errno);
+  if (::rename(temporary.c_str(), target.c_str()) != 0) return give_up(errno);
   return {};
 }
 

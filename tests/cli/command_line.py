@@ -506,6 +506,19 @@ class Probe(CommandLineCase):
             self.assertEqual(live[section], replayed[section], section)
         self.assertEqual(live["memory"]["total_bytes"], replayed["memory"]["total_bytes"])
 
+    def test_a_dump_follows_links_and_replaces_nothing_but_files(self):
+        with tempfile.TemporaryDirectory() as folder:
+            pipe, link, target = (pathlib.Path(folder, name) for name in ("pipe", "link.tar", "target.tar"))
+            os.mkfifo(pipe)
+            self.failure("probe", "--dump", str(pipe), status=1, says="regular file")
+            self.assertTrue(pipe.is_fifo())
+            link.symlink_to("target.tar")
+            for _ in ("made", "replaced"):
+                self.assertEqual(run("probe", "--dump", str(link)).returncode, 0)
+                self.assertTrue(link.is_symlink())
+                self.assertGreater(target.stat().st_size, 0)
+            self.assertEqual(len(list(pathlib.Path(folder).iterdir())), 3)
+
     def test_saved_measurements_are_used_for_estimates(self):
         with tempfile.TemporaryDirectory() as folder:
             home = {"XDG_DATA_HOME": folder}
