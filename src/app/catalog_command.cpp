@@ -158,6 +158,11 @@ Result<Outcome> run_catalog(const Services& services, const CatalogOptions& opti
   const std::string verb = options.words.empty() ? "list" : options.words.front();
   CatalogOptions complete = options;
   if (complete.words.empty()) complete.words = {"list"};
+  // A word too many would otherwise pass for something looked at.
+  const std::size_t most_words = verb == "validate" ? 1 : verb == "list" ? 2 : complete.words.size();
+  if (complete.words.size() > most_words)
+    return fail(ErrorCode::usage, fmt::format("catalog {} takes no \"{}\"", verb, complete.words[most_words]),
+                "--catalog FOLDER adds a folder of your own, which validate then checks too.");
   if (verb == "list") return list_entries(services, complete);
   if (verb == "show") return show_entry(services, complete);
   if (verb == "add") return add_to_catalog(services, complete);

@@ -34,6 +34,9 @@ SizedPart span(const std::vector<Footprint>& footprints, SizedPart Footprint::*p
   return result;
 }
 
+/// llama-server is asked for this much unless -c says otherwise (docs/METHOD.md, "The run").
+constexpr std::int64_t default_context = 8192;
+
 /// The nearest neighbours, each through the whole pipeline on the host.
 struct Neighbours {
   std::vector<Footprint> footprints;
@@ -87,6 +90,8 @@ Result<EstimateReport> size_params(const Services& services, ParamCount params,
   if (!file_type) return tl::unexpected(file_type.error());
   SizingRequest neighbours_request = request;
   neighbours_request.quant = file_type->id;
+  // Not the nearest model's trained context, which would make sizes side by side hard to compare.
+  if (!neighbours_request.run.context_tokens) neighbours_request.run.context_tokens = default_context;
   const ParamsRequest size{params, active};
   auto estimate = estimate_from_params(
       size, catalog::params_neighbours(services.catalog, services.types, size, *file_type, request.run));
@@ -117,6 +122,8 @@ Result<EstimateReport> size_params(const Services& services, ParamCount params,
   f.weights = std::move(estimate->weights);
   f.kv_cache = std::move(estimate->context);
   f.kv_active = span(footprints, &Footprint::kv_active, source);
+  for (auto bound : {&SizedPart::low, &SizedPart::size, &SizedPart::high})
+    f.kv_active.*bound = std::min(f.kv_active.*bound, f.kv_cache.*bound);
   f.repacked = span(footprints, &Footprint::repacked, source);
   f.compute = span(footprints, &Footprint::compute, source);
   f.output = span(footprints, &Footprint::output, source);

@@ -184,6 +184,8 @@ Result<void> LocalWriter::write_folder(const std::string& path, const std::vecto
   };
   std::string target = path;
   while (target.size() > 1 && target.ends_with('/')) target.pop_back();
+  struct stat status {};
+  if (::lstat(target.c_str(), &status) == 0) return failed(EEXIST);
   std::string temporary = target + ".XXXXXX";
   if (::mkdtemp(temporary.data()) == nullptr) return failed(errno);
   std::error_code ignored;
@@ -195,7 +197,6 @@ Result<void> LocalWriter::write_folder(const std::string& path, const std::vecto
     std::filesystem::remove_all(temporary, ignored);
     return written;
   }
-  // Renaming replaces an empty folder, and refuses one that holds anything.
   if (::chmod(temporary.c_str(), 0755) == 0 && ::rename(temporary.c_str(), target.c_str()) == 0) return {};
   const int error = errno;
   std::filesystem::remove_all(temporary, ignored);

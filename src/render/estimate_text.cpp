@@ -298,7 +298,10 @@ std::string speed_lines(const EstimateReport& report) {
     return report.speed_unknown_because.empty()
                ? ""
                : fmt::format("\nSpeed      unknown: {}\n", report.speed_unknown_because);
-  return "\nSpeed\n" + speed_line("decode", report.decode_speed) + speed_line("prompt", report.prompt_speed);
+  const std::string decode = report.decode_speed || report.speed_unknown_because.empty()
+                                 ? speed_line("decode", report.decode_speed)
+                                 : fmt::format("  decode   unknown: {}\n", report.speed_unknown_because);
+  return "\nSpeed\n" + decode + speed_line("prompt", report.prompt_speed);
 }
 
 /// What others gained, never to be multiplied.

@@ -156,6 +156,23 @@ class Estimate(CommandLineCase):
             with self.subTest(arguments=arguments):
                 self.failure("estimate", *arguments, status=2, says=says)
 
+    def test_the_next_flag_is_what_a_run_with_it_would_cost(self):
+        # Windowed layers keep what they have, so twice the context takes far less than twice the cache.
+        asked = ("estimate", "-m", "gemma-3-12b-it", "--ram", "2000")
+        first = run(*asked).stdout.splitlines()[0]
+        more = [self.document(*asked, "-c", str(tokens))["memory"]["total_bytes"] for tokens in (8192, 16384)]
+        self.assertIn(f"-c 16384 doubles the context for {(more[1] - more[0]) / 2**20:.2f} MiB more", first)
+        self.assertNotIn("-c 81920", run("estimate", "-m", "qwen3-8b", "-c", "40960", "--ram", "64").stdout)
+        alone = run("estimate", "--params", "270M", "--ram", "8").stdout.splitlines()[0]
+        self.assertIn("8.00 GiB of prompt cache", alone)
+        self.assertIn("Next: --cache-ram 0", alone)
+
+    def test_bare_sizes_have_one_context(self):
+        for size in ("1", "7", "32"):
+            answer = self.document("estimate", "--params", size, "--ram", "64")
+            self.assertEqual(answer["run"]["context_tokens"], 8192)
+            self.assertLessEqual(answer["memory"]["kv_active_bytes"], answer["memory"]["kv_bytes"])
+
     def test_unknown_names_suggest_near_ones(self):
         error = self.failure("estimate", "-m", "qwen2.5-7b-instrukt", status=1, says="qwen2.5-7b-instrukt")
         self.assertIn("qwen2.5-7b-instruct", error["hint"])
@@ -446,6 +463,10 @@ class Catalog(CommandLineCase):
             self.assertIn("mine.json#/entries/1", report.stdout)
             self.assertIn("torn.json", report.stdout)
             self.assertEqual(run("--catalog", folder, "estimate", "-m", "qwen2.5-7b-instruct").returncode, 0)
+
+    def test_a_word_too_many_is_not_taken_for_something_looked_at(self):
+        self.failure("catalog", "validate", "nosuch", status=2, says="nosuch")
+        self.failure("catalog", "list", "model", "extra", status=2, says="extra")
 
     def test_a_missing_catalog_folder_is_an_error(self):
         self.failure("--catalog", "/nonexistent/catalog", "catalog", "list", status=1, says="/nonexistent/catalog")
