@@ -41,7 +41,7 @@ if(LLMSIZE_COVERAGE)
     message(FATAL_ERROR "llmsize needs gcovr for coverage. On Debian or Ubuntu: apt-get install gcovr")
   endif()
   add_custom_target(coverage_report
-    COMMAND ${LLMSIZE_GCOVR} --root ${PROJECT_SOURCE_DIR} --filter src/core/ --exclude-throw-branches --fail-under-line 90
+    COMMAND ${LLMSIZE_GCOVR} --root ${PROJECT_SOURCE_DIR} --filter ${PROJECT_SOURCE_DIR}/src/core/ --exclude-throw-branches --fail-under-line 90
       --html-details coverage.html --print-summary --txt ${CMAKE_BINARY_DIR}/coverage.txt ${CMAKE_BINARY_DIR}
     WORKING_DIRECTORY ${CMAKE_BINARY_DIR} COMMENT "Line coverage of src/core" VERBATIM)
 endif()
