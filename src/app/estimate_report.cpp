@@ -1,5 +1,7 @@
 #include "llmsize/app/estimate_report.hpp"
 
+#include <memory>
+
 #include <fmt/format.h>
 
 #include "llmsize/app/find_model.hpp"
@@ -157,6 +159,10 @@ std::optional<Bytes> cost_of_twice_the_context(const Services& services, const E
   if (!sized.report.footprint.devices.empty() || (trained > 0 && twice > trained)) return std::nullopt;
   SizingRequest request = options.sizing;
   request.run.context_tokens = twice;
+  // The model as it was loaded: a file's header need not be read twice, nor a hub asked.
+  const Sizing& known = *sized.sizing;
+  request.loaded = std::make_shared<const LoadedModel>(
+      LoadedModel{known.model, known.architecture, known.quant, known.weights, known.file});
   const auto doubled = size_model(services, request);
   if (!doubled) return std::nullopt;
   return doubled->footprint.host_high() - sized.report.footprint.host_high();

@@ -14,10 +14,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// llama-server's default context here, when -c says nothing (docs/METHOD.md, "The run").
-constexpr std::int64_t default_context = 8192;
-constexpr const char* default_quant = "Q4_K_M";
-
 double gigabytes(Bytes size) {
   return static_cast<double>(size.value()) / 1e9;
 }
@@ -61,7 +57,7 @@ Result<GuideAnswer> answer(const Services& services, const EstimateOptions& opti
     guide.params = model->total_params();
     guide.name = model->name;
   }
-  if (guide.quant.empty()) guide.quant = default_quant;
+  if (guide.quant.empty()) guide.quant = default_file_type;
   const auto multiplier = multiplier_of(*multipliers, guide.quant);
   if (!multiplier)
     return fail(

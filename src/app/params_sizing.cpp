@@ -34,9 +34,6 @@ SizedPart span(const std::vector<Footprint>& footprints, SizedPart Footprint::*p
   return result;
 }
 
-/// llama-server is asked for this much unless -c says otherwise (docs/METHOD.md, "The run").
-constexpr std::int64_t default_context = 8192;
-
 /// The nearest neighbours, each through the whole pipeline on the host.
 struct Neighbours {
   std::vector<Footprint> footprints;

@@ -13,9 +13,6 @@
 namespace llmsize::app {
 namespace {
 
-/// llama-server's own default for slots is 4; the plan names it, so that nothing hangs on a default.
-constexpr std::int64_t default_parallel = 4;
-constexpr std::int64_t default_context = 8192;
 /// A file of roles is a page of text.
 constexpr Bytes longest_role_file = mebibytes(1);
 
@@ -116,7 +113,7 @@ class Assembly {
   /// A flag for this role, then what its definition says, then a flag for every role.
   [[nodiscard]] RoleRun run_of(const RoleDefinition& role) const {
     RoleRun run{role.context_tokens.value_or(options_.context_tokens.value_or(default_context)),
-                role.parallel.value_or(options_.parallel.value_or(default_parallel)), role.load_mode};
+                role.parallel.value_or(options_.parallel.value_or(default_slots)), role.load_mode};
     if (const auto own = options_.context_of.find(role.id); own != options_.context_of.end())
       run.context_tokens = own->second;
     if (const auto own = options_.parallel_of.find(role.id); own != options_.parallel_of.end())

@@ -15,9 +15,6 @@ namespace {
 
 /// The engine pads contexts to this many tokens, so nothing between two steps is cheaper.
 constexpr std::int64_t context_step = 256;
-/// The engine's own default and bound, as in core/run.
-constexpr std::int64_t default_context = 8192;
-constexpr std::int64_t default_slots = 4;
 /// Where a file does not say how long a context it was trained for.
 constexpr std::int64_t longest_untold = 1 << 20;
 
@@ -134,9 +131,7 @@ Ladder context_ladder(const EstimateOptions& options, const Model& model) {
 
 /// -c is what each slot gets.
 Ladder parallel_ladder(const EstimateOptions& options, const Model& model) {
-  const auto trained = model.hyperparameters.context_length();
-  const auto each = options.sizing.run.context_tokens.value_or(
-      trained > 0 ? std::min(default_context, trained) : default_context);
+  const auto each = options.sizing.run.context_tokens.value_or(default_context_for(model.hyperparameters));
   Ladder ladder;
   ladder.quantity = "parallel";
   ladder.steps = most_sequences;

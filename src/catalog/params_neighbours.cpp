@@ -17,7 +17,6 @@ namespace {
 
 /// Models further from the size asked for than this factor say nothing about it, unless there are too few.
 constexpr double farthest_total = 4;
-constexpr std::int64_t default_context = 8192;  // As resolve_run's.
 
 /// What is decided before a model is expanded: whether it is of the kind asked for, and its distance.
 struct Candidate {

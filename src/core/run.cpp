@@ -11,14 +11,10 @@
 namespace llmsize {
 namespace {
 
-// llama-server's defaults (llama.cpp v0.5.0, its --help): -b 2048, -ub 512, and without -np four slots that
-// share one cache.
+// llama-server's defaults (llama.cpp v0.5.0, its --help): -b 2048, -ub 512, and without -np `default_slots`
+// that share one cache.
 constexpr std::int64_t default_batch = 2048;
 constexpr std::int64_t default_ubatch = 512;
-constexpr std::int64_t default_slots = 4;
-// llmsize's own default context (docs/METHOD.md, "The run"): the engine would take the trained context and
-// shrink it until it fits, which depends on the machine.
-constexpr std::int64_t default_context = 8192;
 // The engine keeps every context in multiples of this many cells.
 constexpr std::int64_t context_padding = 256;
 // The engine's counts are signed 32-bit on its command line.
@@ -38,11 +34,6 @@ Result<std::int64_t> count(const std::optional<std::int64_t>& given, std::int64_
     return fail(ErrorCode::usage, fmt::format("{} {}: the engine takes at most {}", flag, value, most),
                 fmt::format("Give {} a smaller number.", flag));
   return value;
-}
-
-std::int64_t default_context_for(const Hyperparameters& hyperparameters) {
-  const auto trained = hyperparameters.context_length();
-  return trained > 0 ? std::min(default_context, trained) : default_context;
 }
 
 /// The head sizes that occur in the model, for keys or for values.
@@ -104,6 +95,11 @@ std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
 }
 
 }  // namespace
+
+std::int64_t default_context_for(const Hyperparameters& hyperparameters) {
+  const auto trained = hyperparameters.context_length();
+  return trained > 0 ? std::min(default_context, trained) : default_context;
+}
 
 Result<Run> resolve_run(const RunRequest& request, const Model& model, const Architecture& architecture) {
   const auto& hyperparameters = model.hyperparameters;

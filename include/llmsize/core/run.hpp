@@ -12,6 +12,7 @@
 namespace llmsize {
 
 struct Architecture;
+class Hyperparameters;
 struct Model;
 
 /// Which of the engine's programs is sized: it decides how many tokens of a micro-batch may output logits.
@@ -57,6 +58,16 @@ struct Run {
   bool swa_full = false;
   std::vector<std::string> notes;
 };
+
+/// llmsize's own default context (docs/METHOD.md, "The run"): the engine would take the trained context and
+/// shrink it until it fits, which depends on the machine.
+inline constexpr std::int64_t default_context = 8192;
+
+/// llama-server's slots without -np (llama.cpp v0.5.0, its --help); they share one cache.
+inline constexpr std::int64_t default_slots = 4;
+
+/// The default where a model is known: no more than it was trained for.
+std::int64_t default_context_for(const Hyperparameters& hyperparameters);
 
 /// The engine's own ceiling on sequences, and so on slots (LLAMA_MAX_SEQ, llama.cpp v0.5.0).
 inline constexpr std::int64_t most_sequences = 256;
