@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "llmsize/catalog/cpus.hpp"
 #include "llmsize/core/cpu_name.hpp"
 
 namespace llmsize::app {
@@ -24,25 +25,14 @@ std::optional<double> number_in(const nlohmann::json& entry, const char* key) {
 
 void add_memory_bandwidth(const Services& services, Host& host) {
   if (host.memory.bandwidth.known() || !host.cpu.model.known()) return;
-  constexpr double mega = 1e6, bytes_per_transfer = 8;
   const std::string name = plain_cpu_name(*host.cpu.model.value);
   const auto entry = entry_of(services, "cpu", name);
   if (!entry) return;
+  const auto package = catalog::package_bandwidth(*entry);
+  if (!package) return;
   const int packages = host.cpu.packages.value_or(1);
-  constexpr double giga = 1e9;
-  if (const auto stated = number_in(*entry, "bandwidth_gb_per_second")) {
-    host.memory.bandwidth = derived(
-        BytesPerSecond(packages * *stated * giga),
-        fmt::format("data/cpus.json, {}: {} x {} GB/s, which is all it can use", name, packages, *stated));
-    return;
-  }
-  const auto channels = number_in(*entry, "memory_channels");
-  const auto transfers = number_in(*entry, "mega_transfers_per_second");
-  if (!channels || !transfers) return;
-  host.memory.bandwidth = derived(
-      BytesPerSecond(packages * *channels * *transfers * mega * bytes_per_transfer),
-      fmt::format("data/cpus.json, {}: {} x {} channels x {} MT/s x 8 bytes, with every channel filled", name,
-                  packages, *channels, *transfers));
+  host.memory.bandwidth = derived(BytesPerSecond(packages * package->rate.per_second()),
+                                  fmt::format("data/cpus.json, {}: {} x {}", name, packages, package->how));
 }
 
 void add_gpu_rates(const Services& services, GpuFacts& gpu) {

@@ -8,20 +8,14 @@
 #include <nlohmann/json.hpp>
 
 #include "llmsize/app/placed_speed.hpp"
+#include "llmsize/catalog/cpus.hpp"
 #include "llmsize/core/cpu_name.hpp"
 
 namespace llmsize::app {
 namespace {
 
-constexpr double bytes_per_transfer = 8;  ///< A memory channel is 64 bits wide.
 constexpr const char* bandwidth_remedy =
     "memory bandwidth is unknown: give --bandwidth GB/s, or --cpu NAME of a processor in the catalog";
-
-std::optional<double> number_at(const nlohmann::json& entry, const char* key) {
-  const auto found = entry.find(key);
-  if (found == entry.end() || !found->is_number() || found->get<double>() <= 0) return std::nullopt;
-  return found->get<double>();
-}
 
 /// "2x AMD EPYC 9654": so many sockets of a processor.
 struct NamedCpu {
@@ -52,15 +46,10 @@ Fact<BytesPerSecond> catalog_bandwidth(const Services& services, const NamedCpu&
   const auto entry = services.catalog.parse(*reference);
   if (!entry) return unknown<BytesPerSecond>(entry.error().message);
   const std::string source = "data/cpus.json, " + std::string(reference->id);
-  if (const auto stated = number_at(*entry, "bandwidth_bytes_per_second"))
-    return reported(BytesPerSecond(cpu.packages * *stated), source);
-  if (const auto stated = number_at(*entry, "bandwidth_gb_per_second"))
-    return reported(BytesPerSecond(cpu.packages * *stated * 1e9), source);
-  const auto channels = number_at(*entry, "memory_channels");
-  const auto transfers = number_at(*entry, "mega_transfers_per_second");
-  if (channels && transfers)
-    return derived(BytesPerSecond(cpu.packages * *channels * *transfers * 1e6 * bytes_per_transfer), source);
-  return unknown<BytesPerSecond>(bandwidth_remedy);
+  const auto package = catalog::package_bandwidth(*entry);
+  if (!package) return unknown<BytesPerSecond>(bandwidth_remedy);
+  const BytesPerSecond rate(cpu.packages * package->rate.per_second());
+  return package->stated ? reported(rate, source) : derived(rate, source);
 }
 
 /// A processor that nobody knows is a mistake to report, not a speed that is unknown.
