@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <string_view>
 #include <thread>
@@ -18,19 +19,22 @@ namespace abi {
 using Handle = void;
 struct List;
 using WriteFunction = std::size_t (*)(char*, std::size_t, std::size_t, void*);
+using ProgressFunction = int (*)(void*, std::int64_t, std::int64_t, std::int64_t, std::int64_t);
 
 constexpr int write_data = 10001, url = 10002, header_data = 10029, header_list = 10023, range = 10007,
               user_agent = 10018, error_buffer = 10010, write_function = 20011, header_function = 20079,
               low_speed_limit = 19, low_speed_time = 20, no_signal = 99, timeout_ms = 155,
-              connect_timeout_ms = 156, protocols = 181, suppress_connect_headers = 265;
+              connect_timeout_ms = 156, protocols = 181, suppress_connect_headers = 265, no_progress = 43,
+              progress_data = 10057, progress_function = 20219;
 constexpr long http_and_https = 1 | 2;
 constexpr std::size_t error_size = 256;
 constexpr int response_code = 0x200000 + 2;
 constexpr int bad_url = 3, write_error = 23, timed_out = 28, certificate = 60, unsupported_protocol = 1;
 }  // namespace abi
 
-/// Below this many bytes a second a transfer counts as stalled.
+/// Below this many bytes a second a transfer that still trickles counts as stalled.
 constexpr long slowest = 1024;
+using Clock = std::chrono::steady_clock;
 /// No server has reason to send more header lines than this.
 constexpr std::size_t most_header_bytes = 256 * 1024;
 
@@ -40,7 +44,24 @@ struct Transfer {
   HttpResponse response;
   std::size_t most = 0;
   std::size_t header_bytes = 0;
+  std::chrono::duration<double> longest_silence{};
+  std::int64_t received = 0;
+  Clock::time_point last_byte = Clock::now();
 };
+
+/// Leaves a server that has gone silent. libcurl's own limit goes by a speed averaged over seconds, so it may
+/// take three times as long to notice; this is called at least once a second.
+int watch_silence(void* on, std::int64_t, std::int64_t received, std::int64_t, std::int64_t) {
+  auto& transfer = *static_cast<Transfer*>(on);
+  const auto now = Clock::now();
+  if (received != transfer.received) {
+    transfer.received = received;
+    transfer.last_byte = now;
+  }
+  if (now - transfer.last_byte <= transfer.longest_silence) return 0;
+  transfer.response.failure = TransferFailure::timed_out;
+  return 1;
+}
 
 std::size_t take_body(char* bytes, std::size_t size, std::size_t count, void* to) {
   auto& transfer = *static_cast<Transfer*>(to);
@@ -146,6 +167,7 @@ Result<HttpResponse> CurlClient::get(const HttpRequest& request) const {
   const Session& curl = *session_;
   Transfer transfer;
   transfer.most = static_cast<std::size_t>(request.most.value());
+  transfer.longest_silence = std::chrono::duration<double>(request.stall_seconds);
   char error[abi::error_size] = "";
   abi::List* headers = nullptr;
   for (const auto& line : request.headers) headers = curl.append(headers, line.c_str());
@@ -166,6 +188,9 @@ Result<HttpResponse> CurlClient::get(const HttpRequest& request) const {
   set(abi::timeout_ms, milliseconds(request.total_seconds));
   set(abi::low_speed_limit, slowest);
   set(abi::low_speed_time, std::max(1L, static_cast<long>(request.stall_seconds)));
+  set(abi::no_progress, 0L);
+  set(abi::progress_function, abi::ProgressFunction{watch_silence});
+  set(abi::progress_data, static_cast<void*>(&transfer));
   set(abi::write_function, abi::WriteFunction{take_body});
   set(abi::write_data, static_cast<void*>(&transfer));
   set(abi::header_function, abi::WriteFunction{take_header});
