@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 #include <regex>
+#include <unordered_map>
 
 #include <fmt/format.h>
 
@@ -98,12 +99,44 @@ bool is_feed_forward(TensorCategory category) {
          category == TensorCategory::ffn_down;
 }
 
-bool may_be_quantized(const Tensor& tensor) {
-  const std::string_view name = tensor.name;
-  return tensor.rank() >= 2 && name.ends_with("weight") && !contains(kept_names, name) &&
-         std::none_of(std::begin(kept_parts), std::end(kept_parts),
-                      [&](auto part) { return name.find(part) != std::string_view::npos; });
+/// What the quantizer reads from a tensor's name.
+struct NameFacts {
+  TensorCategory category;
+  bool kept;  ///< At its source's type, whatever the file type.
+};
+
+NameFacts facts_of_name(std::string_view name) {
+  const bool kept = !name.ends_with("weight") || contains(kept_names, name) ||
+                    std::any_of(std::begin(kept_parts), std::end(kept_parts),
+                                [&](auto part) { return name.find(part) != std::string_view::npos; });
+  return {category_of(name), kept};
 }
+
+bool may_be_quantized(const Tensor& tensor, const NameFacts& name) {
+  return tensor.rank() >= 2 && !name.kept;
+}
+
+/// The names of a model, each read once: layers repeat theirs, and looking a name through for some fifty
+/// parts is most of choosing a type. The views are into the model's tensors.
+class NameReader {
+ public:
+  const NameFacts& read(std::string_view name) {
+    const std::string_view key = without_layer(name);
+    const auto known = facts_.find(key);
+    return known != facts_.end() ? known->second : facts_.emplace(key, facts_of_name(name)).first->second;
+  }
+
+ private:
+  /// ".attn_q.weight" of "blk.7.attn_q.weight": no part that is looked for reaches into the number.
+  static std::string_view without_layer(std::string_view name) {
+    constexpr std::string_view layer = "blk.";
+    if (!name.starts_with(layer)) return name;
+    const auto end = name.find_first_not_of("0123456789", layer.size());
+    return end == std::string_view::npos || end == layer.size() || name[end] != '.' ? name : name.substr(end);
+  }
+
+  std::unordered_map<std::string_view, NameFacts> facts_;
+};
 
 /// The first and last eighth of n layers, and every third between: where the engine spends more bits.
 bool gets_more_bits(std::int64_t layer, std::int64_t n) {
@@ -155,9 +188,10 @@ class TypeChooser {
         tied_(model.find_tensor("output.weight") == nullptr),
         by_shape_(std::any_of(file_type.rules.begin(), file_type.rules.end(),
                               [](const TypeRule& rule) { return rule.categories.empty(); })),
-        attention_values_(std::count_if(model.tensors.begin(), model.tensors.end(), [](const Tensor& tensor) {
-          return is_attention_value(category_of(tensor.name));
-        })) {}
+        attention_values_(std::count_if(
+            model.tensors.begin(), model.tensors.end(),
+            [this](const Tensor& tensor) { return is_attention_value(names_.read(tensor.name).category); })) {
+  }
 
   Result<void> check_overrides() {
     for (const auto& type : {options_.output_tensor_type, options_.token_embedding_type})
@@ -182,8 +216,9 @@ class TypeChooser {
   }
 
   Result<TensorType> choose(const Tensor& tensor) {
-    if (!may_be_quantized(tensor)) return tensor.type;
-    auto chosen = target(tensor);
+    const NameFacts& name = names_.read(tensor.name);
+    if (!may_be_quantized(tensor, name)) return tensor.type;
+    auto chosen = target(tensor, name.category);
     if (!chosen || *chosen == tensor.type) return chosen;
     if (!chosen->divides(tensor.dimensions[0]))
       return refusal(tensor, file_type_,
@@ -203,8 +238,7 @@ class TypeChooser {
   }
 
   /// The type before it is checked against the tensor's source.
-  Result<TensorType> target(const Tensor& tensor) {
-    const auto category = category_of(tensor.name);
+  Result<TensorType> target(const Tensor& tensor, TensorCategory category) {
     if (options_.token_embedding_type && category == TensorCategory::token_embedding)
       return *options_.token_embedding_type;
     if (options_.output_tensor_type && category == TensorCategory::output)
@@ -298,6 +332,7 @@ class TypeChooser {
   const FileType& file_type_;
   const TypeTable& types_;
   const QuantizeOptions& options_;
+  NameReader names_;
   ModelFacts facts_;
   bool tied_;
   bool by_shape_;  ///< Rows of the rule apply to every category: the engine then asks for no layer.
@@ -356,9 +391,9 @@ std::string needs_importance_matrix(const Model& model, const FileType& file_typ
     const bool lean = file_type.id == "Q2_K_S" && types[i].name() == "q2_K";
     if (!lean && !contains(matrix_types, types[i].name())) continue;
     const auto& tensor = model.tensors[i];
-    const auto category = category_of(tensor.name);
-    if (category != TensorCategory::output && category != TensorCategory::token_embedding &&
-        may_be_quantized(tensor))
+    const auto name = facts_of_name(tensor.name);
+    if (name.category != TensorCategory::output && name.category != TensorCategory::token_embedding &&
+        may_be_quantized(tensor, name))
       return tensor.name;
   }
   return {};
