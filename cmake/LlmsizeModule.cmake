@@ -10,12 +10,14 @@ function(llmsize_precompile name)
   target_precompile_headers(${name} PRIVATE ${ARG_HEADERS})
 endfunction()
 
-# llmsize_module(NAME [DEPENDS module...] [LINK library...] [PRIVATE_LINK library...] [PRECOMPILED name])
+# llmsize_module(NAME [EDGE] [DEPENDS module...] [LINK library...] [PRIVATE_LINK library...] [PRECOMPILED name])
 #
 # Makes the static library llmsize_NAME from src/NAME/*.cpp with the headers of include/llmsize. DEPENDS names the
 # modules that this one may include (tests/architecture/layers.cmake holds the same rule against the sources).
+# An EDGE fetches, words and wires: a release compiles it with fewer optimizations, which take most of its compile time and
+# a few per cent of a run's at most (docs/PERFORMANCE.md).
 function(llmsize_module name)
-  cmake_parse_arguments(ARG "" "PRECOMPILED" "DEPENDS;LINK;PRIVATE_LINK" ${ARGN})
+  cmake_parse_arguments(ARG "EDGE" "PRECOMPILED" "DEPENDS;LINK;PRIVATE_LINK" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/${name}/*.cpp")
   list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
   set(target llmsize_${name})
@@ -26,6 +28,9 @@ function(llmsize_module name)
   else()
     add_library(${target} INTERFACE)
     set(visibility INTERFACE)
+  endif()
+  if(sources AND ARG_EDGE)
+    target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-Og>)
   endif()
   if(sources AND ARG_PRECOMPILED)
     target_precompile_headers(${target} REUSE_FROM ${ARG_PRECOMPILED})
