@@ -4,7 +4,9 @@
 #include <nlohmann/json.hpp>
 
 #include "llmsize/catalog/cpus.hpp"
+#include "llmsize/catalog/throughput.hpp"
 #include "llmsize/core/cpu_name.hpp"
+#include "llmsize/core/text.hpp"
 
 namespace llmsize::app {
 namespace {
@@ -47,7 +49,44 @@ void add_gpu_rates(const Services& services, GpuFacts& gpu) {
   if (const auto rate = number_in(*entry, "fp16_tflops")) gpu.fp16_tflops = reported(*rate, source);
 }
 
+/// As drivers spell them.
+std::string vendor_name(const std::string& vendor) {
+  for (const char* name : {"NVIDIA", "AMD", "Intel", "Apple"})
+    if (lower_case(name) == vendor) return name;
+  return vendor;
+}
+
+Result<void> describe_stated_gpu(const Services& services, GpuFacts& gpu) {
+  const auto spec = catalog::load_gpu(services.catalog, gpu.name);
+  if (!spec) {
+    // Its memory is what a plan needs; the rest stays unknown.
+    if (gpu.memory_total.known()) return {};
+    return tl::unexpected(spec.error());
+  }
+  const std::string source = fmt::format("data/gpus.json, {}", spec->id);
+  gpu.name = spec->name;
+  gpu.vendor = vendor_name(spec->vendor);
+  gpu.backend = reported(spec->backend, source);
+  if (spec->unified) {
+    gpu.unified = true;
+    gpu.pool_id = "system";
+  } else if (spec->memory && !gpu.memory_total.known()) {
+    gpu.memory_total = reported(*spec->memory, source);
+    gpu.memory_free = gpu.memory_total;
+  }
+  return {};
+}
+
 }  // namespace
+
+Result<void> describe_stated_gpus(const Services& services, const probe::HostOverrides& overrides,
+                                  Host& host) {
+  // Overridden GPUs are the host's only ones, in the order in which they are stated.
+  for (std::size_t i = 0; i < overrides.gpus.size() && i < host.gpus.size(); ++i)
+    if (!overrides.gpus[i].name.empty())
+      if (auto described = describe_stated_gpu(services, host.gpus[i]); !described) return described;
+  return {};
+}
 
 void add_catalog_facts(const Services& services, Host& host) {
   add_memory_bandwidth(services, host);

@@ -15,6 +15,7 @@ struct Reserve {
 Reserve hypothetical(Bytes total, const GuideFactors& factors, PlanReport& report) {
   report.host = "a machine with " + size_text(total);
   report.bound_by = "--ram";
+  report.total_source = "--ram";
   report.os_reserve_source = "the smaller of 16 GiB and a quarter of RAM";
   return {total, default_os_reserve(total, factors)};
 }
@@ -24,7 +25,11 @@ Result<Reserve> probed(const Host& host, PlanReport& report) {
     return fail(ErrorCode::not_found, "this host's memory is unknown",
                 "Give --ram SIZE, for example --ram 256.");
   Bytes total = *host.memory.total.value;
-  if (host.limits.memory_max.known()) total = std::min(total, *host.limits.memory_max.value);
+  report.total_source = host.memory.total.source;
+  if (const auto& limit = host.limits.memory_max; limit.known() && *limit.value < total) {
+    total = *limit.value;
+    report.total_source = limit.source;
+  }
   report.host = host.name.empty() ? "this host" : host.name;
   report.bound_by = host.effective.bound_by;
   report.os_reserve_source = "measured: what is in use now";

@@ -32,9 +32,9 @@ Result<Outcome> compare(const Services& services, const ProbeOptions& options) {
   if (!before) return tl::unexpected(before.error());
   const auto after = services.files.read_text(options.files[1]);
   if (!after) return tl::unexpected(after.error());
-  const auto difference = render::host_difference(*before, *after);
+  auto difference = render::host_difference(*before, *after, options.json);
   if (!difference) return tl::unexpected(difference.error());
-  return Outcome{difference->empty() ? "The two probes state the same facts.\n" : *difference};
+  return Outcome{std::move(*difference)};
 }
 
 /// Reads what a probe of this machine reads, and keeps it with what the kernel and the processor answered.
@@ -51,6 +51,7 @@ Result<Outcome> record(const Services& services, const ProbeOptions& options) {
   }
   const auto written = services.writer.write_whole(options.dump, recording.archive());
   if (!written) return tl::unexpected(written.error());
+  if (options.json) return Outcome{render::recording_json(options.dump, recording.count())};
   return Outcome{fmt::format(
       "Recorded {} files in {}. Unpack it into a folder and replay it with llmsize probe --root FOLDER.\n",
       recording.count(), options.dump)};
@@ -120,7 +121,10 @@ Result<Host> probe_host(const Services& services, const ProbeOptions& options) {
   // An overridden model shall bring its own bandwidth, an overridden bandwidth shall stand.
   if (!options.overrides.cpu_model.empty())
     host.memory.bandwidth = unknown<BytesPerSecond>("--cpu-model names another processor");
-  probe::apply_overrides(host, options.overrides);
+  if (auto applied = probe::apply_overrides(host, options.overrides); !applied)
+    return tl::unexpected(applied.error());
+  if (auto described = describe_stated_gpus(services, options.overrides, host); !described)
+    return tl::unexpected(described.error());
   add_catalog_facts(services, host);
   if (options.root.empty()) apply_host_profile(services, host);
   if (options.facts.empty()) return host;

@@ -82,6 +82,7 @@ constexpr std::array key_rules = {
     KeyRule{"tier", "name", Form::text, needed},
     KeyRule{"tier", "lowest_gib", Form::number, needed, 0, 1e6},
     KeyRule{"tier", "advice", Form::text},
+    KeyRule{"tier", "configuration_gib", Form::whole, optional, 1, 1e6},
     KeyRule{"vocabulary", "bytes_per_token", Form::number, needed, 0, 10000},
     KeyRule{"vocabulary", "low", Form::number, needed, 0, 10000},
     KeyRule{"vocabulary", "high", Form::number, needed, 0, 10000},

@@ -24,7 +24,11 @@ Result<std::vector<TierRule>> load_tiers(const Catalog& catalog) {
           ErrorCode::malformed,
           fmt::format("{}: \"name\" and a whole \"lowest_gib\" are needed", reference.location.describe()),
           "Run llmsize catalog validate.");
-    rules.push_back({std::string(reference.id), text("name"), lowest->get<std::int64_t>(), text("advice")});
+    const auto configuration = entry->find("configuration_gib");
+    const bool has_configuration = configuration != entry->end() && configuration->is_number_integer() &&
+                                   *configuration > 0 && *configuration <= highest_gib;
+    rules.push_back({std::string(reference.id), text("name"), lowest->get<std::int64_t>(), text("advice"),
+                     has_configuration ? configuration->get<std::int64_t>() : 0});
   }
   std::sort(rules.begin(), rules.end(),
             [](const TierRule& a, const TierRule& b) { return a.lowest_gib < b.lowest_gib; });

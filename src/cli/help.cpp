@@ -81,7 +81,7 @@ std::string overview(const std::vector<Command>& commands) {
       "Commands\n";
   for (const auto& command : commands) page += fmt::format("  {:<10} {}\n", command.name, command.summary);
   return page +
-         "\nllmsize COMMAND --help shows examples and flags; --json makes every answer one JSON document;\n"
+         "\nllmsize help COMMAND shows examples and flags; --json makes every answer one JSON document;\n"
          "llmsize --version names the engine whose rules it follows.\n";
 }
 

@@ -86,6 +86,17 @@ Result<catalog::Catalog> open_catalogs(const FileReader& files, const Environmen
   return catalog;
 }
 
+Error unknown_command(const std::vector<Command>& commands, const std::string& word) {
+  if (word.starts_with('-'))
+    return {ErrorCode::usage, fmt::format("there is no flag {} before a command", word),
+            "Begin with a command, as llmsize estimate; llmsize --help lists them."};
+  std::vector<std::string> names;
+  for (const auto& known : commands) names.push_back(known.name);
+  const std::string near = nearest(word, names);
+  return {ErrorCode::usage, fmt::format("there is no command \"{}\"", word),
+          near.empty() ? "llmsize --help lists them." : fmt::format("Did you mean {}?", near)};
+}
+
 Result<app::Outcome> answer(const GlobalFlags& flags, Words words, const app::Services& services) {
   const auto commands = all_commands(services);
   if (flags.man_page) return app::Outcome{man_page(commands, version)};
@@ -94,19 +105,16 @@ Result<app::Outcome> answer(const GlobalFlags& flags, Words words, const app::Se
     if (!script) return tl::unexpected(script.error());
     return app::Outcome{std::move(*script)};
   }
+  // "llmsize help plan" is "llmsize plan --help".
+  const bool help = flags.help || (!words.empty() && words.front() == "help");
+  if (!words.empty() && words.front() == "help") words.erase(words.begin());
   if (words.empty()) return app::Outcome{overview(commands)};
   const std::string name = words.front();
   words.erase(words.begin());
   const auto command =
       std::find_if(commands.begin(), commands.end(), [&](const Command& c) { return c.name == name; });
-  if (command == commands.end()) {
-    std::vector<std::string> names;
-    for (const auto& known : commands) names.push_back(known.name);
-    const std::string near = nearest(name, names);
-    return fail(ErrorCode::usage, fmt::format("there is no command \"{}\"", name),
-                near.empty() ? "llmsize --help lists them." : fmt::format("Did you mean {}?", near));
-  }
-  if (flags.help) return app::Outcome{command_help(*command)};
+  if (command == commands.end()) return tl::unexpected(unknown_command(commands, name));
+  if (help) return app::Outcome{command_help(*command)};
   if (auto parsed = parse_arguments(*command, std::move(words)); !parsed)
     return tl::unexpected(parsed.error());
   return command->run();

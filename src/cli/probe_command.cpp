@@ -1,52 +1,73 @@
 #include "llmsize/app/probe_command.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include "llmsize/cli/commands.hpp"
+#include "llmsize/cli/device_options.hpp"
 #include "llmsize/cli/setters.hpp"
 #include "llmsize/cli/values.hpp"
+#include "llmsize/core/text.hpp"
+#include "llmsize/probe/cpu.hpp"
 
 namespace llmsize::cli {
 namespace {
 
-constexpr double highest_rate = 1e6;
+/// Rates in GB/s and shares in cores. No machine has none, so 0 is a slip.
+constexpr double lowest_rate = 0.001, highest_rate = 1e6;
 constexpr std::int64_t highest_count = 32'767;
 
 Setter set_rate(std::optional<double>& target) {
   return [&target](const std::string& text) -> Result<void> {
-    const auto value = parse_number(text, 0, highest_rate);
+    const auto value = parse_number(text, lowest_rate, highest_rate);
     if (!value) return tl::unexpected(value.error());
     target = *value;
     return {};
   };
 }
 
-Setter set_list(std::vector<std::string>& target) {
+/// Names that the kernel has, so that a slip does not become a processor without the instructions.
+Setter set_instruction_sets(std::vector<std::string>& target) {
   return [&target](const std::string& text) -> Result<void> {
     auto parts = parse_list(text);
     if (!parts) return tl::unexpected(parts.error());
+    const auto known = probe::instruction_set_names();
+    for (const auto& part : *parts) {
+      if (std::find(known.begin(), known.end(), part) != known.end()) continue;
+      const std::string near = nearest(part, known);
+      return fail(ErrorCode::usage, fmt::format("\"{}\" is no instruction set", part),
+                  near.empty() ? "Use the kernel's names, as in /proc/cpuinfo: avx2,avx512f."
+                               : fmt::format("Did you mean {}?", near));
+    }
     target = std::move(*parts);
     return {};
   };
 }
 
-/// "24GiB,24GiB" or names; "none" for a machine whose GPUs shall not count.
+/// Sizes or names as `estimate --gpu` takes them; "none" for a machine whose GPUs shall not count.
 Setter set_gpus(probe::HostOverrides& overrides) {
   return [&overrides](const std::string& text) -> Result<void> {
     overrides.no_gpus = text == "none";
     overrides.gpus.clear();
     if (overrides.no_gpus) return {};
-    const auto parts = parse_list(text);
-    if (!parts) return tl::unexpected(parts.error());
-    for (const auto& part : *parts) {
-      const auto size = parse_size(part);
-      overrides.gpus.push_back(size ? probe::GpuOverride{"", *size} : probe::GpuOverride{part, std::nullopt});
-    }
+    const auto wishes = parse_gpus(text);
+    if (!wishes) return tl::unexpected(wishes.error());
+    for (const auto& wish : *wishes)
+      overrides.gpus.insert(overrides.gpus.end(), static_cast<std::size_t>(wish.count),
+                            {wish.name, wish.memory});
     return {};
   };
+}
+
+Setter set_storage_kind(std::string& target) {
+  std::vector<std::pair<std::string, std::string>> kinds;
+  for (const char* kind : {"nvme", "ssd", "hdd", "virtual", "network", "memory"})
+    kinds.emplace_back(kind, kind);
+  return set_choice<std::string>(target, std::move(kinds));
 }
 
 Setter set_benchmarks(probe::BenchmarkRequest& request) {
@@ -104,10 +125,19 @@ OptionGroup other_overrides(probe::HostOverrides& o, std::vector<std::string>& f
            {{"--packages"}, "N", "processor packages", set_count(o.packages, 1, highest_count)},
            {{"--cpu-quota"}, "CORES", "processor time allowed, in cores", set_rate(o.cpu_quota)},
            {{"--cpu-model"}, "NAME", "processor model", set_text(o.cpu_model)},
-           {{"--isa"}, "A,B", "instruction sets by the kernel's names, as avx2,avx512f", set_list(o.isa)},
+           {{"--isa"},
+            "A,B",
+            "instruction sets by the kernel's names, as avx2,avx512f",
+            set_instruction_sets(o.isa)},
            {{"--llc"}, "SIZE", "last-level cache, all instances", set_size(o.last_level_cache)},
-           {{"--gpu"}, "LIST", "GPUs by memory or name: 24GiB,24GiB; none for none", set_gpus(o)},
-           {{"--storage"}, "KIND", "nvme, ssd, hdd, network …", set_text(o.storage_kind)},
+           {{"--gpu"},
+            "LIST",
+            "GPUs by memory or name: 24GiB,24GiB or \"2x RTX 4090\"; none for none",
+            set_gpus(o)},
+           {{"--storage"},
+            "KIND",
+            "nvme, ssd, hdd, virtual, network or memory",
+            set_storage_kind(o.storage_kind)},
            {{"--storage-free"}, "SIZE", "free space for models", set_size(o.storage_free)},
            {{"--storage-speed"}, "GB/S", "read rate in 10^9 bytes per second", set_rate(o.storage_gigabytes)},
            {{"--fact"},

@@ -32,6 +32,12 @@ std::optional<Tier> tier_of(Bytes total, const std::vector<TierRule>& rules) {
   const TierRule* rule = rule_for(gib, rules);
   if (rule == nullptr) return std::nullopt;
   Tier tier{*rule, gib, {}};
+  // The guide's script and its table of configurations disagree about 64, 128, 256 and 512.
+  for (const auto& other : rules)
+    if (gib > 0 && other.configuration_gib == gib && other.id != rule->id)
+      tier.note =
+          fmt::format("the guide's table of configurations calls {} GB {}, its script {}, which counts here",
+                      gib, other.name, rule->name);
   constexpr std::int64_t largest_machine_gib = std::int64_t{1} << 20;
   if (gib > largest_machine_gib) return tier;
   const std::int64_t sold = sold_size(gib + 1);

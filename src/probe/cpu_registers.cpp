@@ -117,6 +117,15 @@ std::optional<std::vector<std::string>> x86_flags(const ProcessorRegisters& proc
   return flags;
 }
 
+std::vector<std::string> instruction_set_names() {
+  // Those of processors without a table here: 32-bit ARM, POWER, s390 and LoongArch.
+  std::vector<std::string> names = {"neon", "vfpv4", "half", "altivec", "vx",  "vxd",
+                                    "vxe",  "vxe2",  "vxp",  "nnpa",    "lsx", "lasx"};
+  for (const auto& flag : x86_table) names.emplace_back(flag.name);
+  for (const auto& flag : arm_table) names.emplace_back(flag.name);
+  return names;
+}
+
 std::vector<std::string> arm_flags(const std::array<std::uint64_t, 2>& capabilities) {
   std::vector<std::string> flags;
   for (const auto& flag : arm_table)

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "llmsize/core/text.hpp"
 #include "llmsize/probe/cpu.hpp"
 #include "llmsize/probe/probe.hpp"
 
@@ -56,6 +57,41 @@ void override_nodes(Host& host, std::int64_t count) {
   host.limits.allowed_memory_nodes = unknown<std::vector<int>>("--numa");
 }
 
+/// Cores and CPUs bound each other: where one is stated, the other keeps within it.
+void override_processors(CpuFacts& cpu, const HostOverrides& overrides) {
+  set(cpu.physical_cores, overrides.cores, "--cores");
+  set(cpu.logical_online, overrides.logical_cpus, "--cpus");
+  set(cpu.packages, overrides.packages, "--packages");
+  const auto cores = cpu.physical_cores.value, cpus = cpu.logical_online.value;
+  if (!cores || !cpus || *cores <= *cpus) return;
+  if (!overrides.logical_cpus) cpu.logical_online = assumed(*cores, "--cores: one CPU a core");
+  if (!overrides.cores) cpu.physical_cores = assumed(*cpus, "--cpus: no more cores than CPUs");
+}
+
+/// What no machine can be, after all statements are applied.
+Result<void> check_consistency(const Host& host, const HostOverrides& overrides) {
+  const CpuFacts& cpu = host.cpu;
+  const auto& total = host.memory.total;
+  if (overrides.available && total.known() && *overrides.available > *total.value)
+    return fail(ErrorCode::usage,
+                fmt::format("--available {} is more than the machine's {}", size_text(*overrides.available),
+                            size_text(*total.value)),
+                "--ram states what the machine has.");
+  const int cpus = cpu.logical_online.value_or(0), cores = cpu.physical_cores.value_or(0);
+  if (overrides.cores && cpus > 0 && cores > cpus)
+    return fail(ErrorCode::usage, fmt::format("--cores {} and --cpus {} contradict each other", cores, cpus),
+                "A core is at least one CPU.");
+  if (overrides.packages && cores > 0 && *overrides.packages > cores)
+    return fail(ErrorCode::usage,
+                fmt::format("--packages {} is more than the {} cores", *overrides.packages, cores),
+                "--cores states the cores of all packages.");
+  if (overrides.numa_nodes && cpus > 0 && *overrides.numa_nodes > cpus)
+    return fail(ErrorCode::usage,
+                fmt::format("--numa {} is more than the {} CPUs", *overrides.numa_nodes, cpus),
+                "--cpus states the CPUs of all nodes.");
+  return {};
+}
+
 void override_gpus(Host& host, const HostOverrides& overrides) {
   if (overrides.no_gpus || !overrides.gpus.empty()) host.gpus.clear();
   for (const auto& stated : overrides.gpus) {
@@ -82,12 +118,11 @@ void override_storage(Host& host, const HostOverrides& overrides) {
 
 }  // namespace
 
-void apply_overrides(Host& host, const HostOverrides& overrides) {
+Result<void> apply_overrides(Host& host, const HostOverrides& overrides) {
   override_memory(host, overrides);
   CpuFacts& cpu = host.cpu;
-  set(cpu.physical_cores, overrides.cores, "--cores");
-  set(cpu.logical_online, overrides.logical_cpus, "--cpus");
-  set(cpu.packages, overrides.packages, "--packages");
+  override_processors(cpu, overrides);
+  if (auto consistent = check_consistency(host, overrides); !consistent) return consistent;
   set(cpu.last_level_cache, overrides.last_level_cache, "--llc");
   if (!overrides.cpu_model.empty()) cpu.model = overridden(overrides.cpu_model, "--cpu-model");
   if (!overrides.isa.empty()) {
@@ -104,6 +139,7 @@ void apply_overrides(Host& host, const HostOverrides& overrides) {
   override_gpus(host, overrides);
   override_storage(host, overrides);
   derive_effective(host);
+  return {};
 }
 
 }  // namespace llmsize::probe

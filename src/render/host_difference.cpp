@@ -16,9 +16,8 @@ Result<Json> parsed(std::string_view text, const char* which) {
   return document;
 }
 
-std::string shown(const Json& flat, const std::string& pointer) {
-  return flat.contains(pointer) ? flat[pointer].dump(-1, ' ', false, Json::error_handler_t::replace)
-                                : "(none)";
+std::string shown(const Json& value) {
+  return value.is_null() ? "(none)" : value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 /// Where a fact comes from is no difference between hosts.
@@ -26,9 +25,12 @@ bool is_basis(const std::string& pointer) {
   return pointer.find("/basis/") != std::string::npos;
 }
 
-}  // namespace
+struct Difference {
+  std::string pointer;
+  Json before, after;
+};
 
-Result<std::string> host_difference(std::string_view before, std::string_view after) {
+Result<std::vector<Difference>> differences_of(std::string_view before, std::string_view after) {
   const auto old_document = parsed(before, "first");
   if (!old_document) return tl::unexpected(old_document.error());
   const auto new_document = parsed(after, "second");
@@ -37,12 +39,33 @@ Result<std::string> host_difference(std::string_view before, std::string_view af
   Json pointers = Json::object();
   for (const auto& flat : {old_flat, new_flat})
     for (const auto& [pointer, value] : flat.items()) pointers[pointer] = nullptr;
-  std::string text;
+  std::vector<Difference> differences;
   for (const auto& [pointer, nothing] : pointers.items()) {
     if (is_basis(pointer)) continue;
-    const std::string was = shown(old_flat, pointer), is = shown(new_flat, pointer);
-    if (was != is) text += fmt::format("{}: {} -> {}\n", pointer, was, is);
+    // An empty list or object flattens to null, as an unknown fact does: none of it is there.
+    Json was = old_flat.value(pointer, Json()), is = new_flat.value(pointer, Json());
+    if (was != is) differences.push_back({pointer, std::move(was), std::move(is)});
   }
+  return differences;
+}
+
+}  // namespace
+
+Result<std::string> host_difference(std::string_view before, std::string_view after, bool json) {
+  const auto differences = differences_of(before, after);
+  if (!differences) return tl::unexpected(differences.error());
+  if (json) {
+    nlohmann::ordered_json document = {{"schema", "llmsize.probe_diff/1"},
+                                       {"same", differences->empty()},
+                                       {"differences", nlohmann::ordered_json::array()}};
+    for (const auto& [pointer, was, is] : *differences)
+      document["differences"].push_back({{"fact", pointer}, {"before", was}, {"after", is}});
+    return document.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  }
+  if (differences->empty()) return std::string("The two probes state the same facts.\n");
+  std::string text;
+  for (const auto& [pointer, was, is] : *differences)
+    text += fmt::format("{}: {} -> {}\n", pointer, shown(was), shown(is));
   return text;
 }
 

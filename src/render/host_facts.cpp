@@ -41,7 +41,9 @@ Result<Host> with_stated_facts(const Host& host, const std::vector<std::string>&
     if (parent.is_object()) parent["basis"][place->back()] = {{"basis", "override"}, {"source", "--fact"}};
   }
   auto stated = host_from_json(document.dump(-1, ' ', false, Json::error_handler_t::replace), "--fact");
-  if (stated) stated->name = host.name;
+  if (!stated)
+    return fail(ErrorCode::usage, stated.error().message, "llmsize probe --json shows the fact as it is.");
+  stated->name = host.name;
   return stated;
 }
 

@@ -27,7 +27,7 @@ std::string headline(const PlanReport& report) {
 std::string budget_lines(const PlanReport& report) {
   const MemoryBudget& b = report.budget;
   std::string out = "\nBudget\n";
-  out += fmt::format("  {:<14} {:>12}  {}\n", "total", size_text(b.total), report.bound_by);
+  out += fmt::format("  {:<14} {:>12}  {}\n", "total", size_text(b.total), report.total_source);
   out += fmt::format("  {:<14} {:>12}  {}\n", "system", size_text(Bytes(0) - b.os_reserve),
                      report.os_reserve_source);
   out += fmt::format("  {:<14} {:>12}  {}\n", "safety", size_text(Bytes(0) - b.safety), report.safety_source);

@@ -82,6 +82,12 @@ class GeneralBehaviour(CommandLineCase):
 
     def test_an_unknown_command_suggests_the_nearest(self):
         self.assertIn("estimate", self.failure("estimat", status=2, says="estimat")["hint"])
+        self.assertIn("--help", self.failure("--bogus", status=2, says="no flag --bogus")["hint"])
+
+    def test_help_can_be_asked_for_as_a_command(self):
+        self.assertEqual(run("help", "plan").stdout, run("plan", "--help").stdout)
+        self.assertEqual(run("help").stdout, run("--help").stdout)
+        self.assertIn("plan", self.failure("help", "plam", status=2, says="plam")["hint"])
 
     def test_an_unknown_flag_suggests_the_nearest(self):
         self.assertIn("--quant", self.failure("estimate", "--quantt", "Q4_0", status=2, says="--quantt")["hint"])
@@ -539,6 +545,33 @@ class Probe(CommandLineCase):
                 self.assertTrue(link.is_symlink())
                 self.assertGreater(target.stat().st_size, 0)
             self.assertEqual(len(list(pathlib.Path(folder).iterdir())), 3)
+            self.assertEqual(self.document("probe", "--dump", str(target))["file"], str(target))
+
+    def test_a_named_gpu_brings_what_the_catalog_knows(self):
+        gpus = self.document("probe", "--gpu", "2x RTX 4090,RTX 3090=20GiB,8GiB")["gpus"]
+        self.assertEqual([g["memory_total_bytes"] for g in gpus], [24 << 30, 24 << 30, 20 << 30, 8 << 30])
+        # NVIDIA's data sheet: 384 bits x 21 GT/s.
+        self.assertEqual(gpus[0]["bandwidth_bytes_per_second"], 1_008_000_000_000)
+        self.assertIn("rtx-4090", self.failure("probe", "--gpu", "RTX 409", status=1, says="RTX 409")["hint"])
+
+    def test_nonsense_about_a_host_is_wrong_usage(self):
+        for arguments, says in (
+            (["--isa", "avx512"], "no instruction set"),
+            (["--storage", "foo"], "none of its values"),
+            (["--bandwidth", "0"], "not a number"),
+            (["--cpu-quota", "0"], "not a number"),
+            (["--ram", "16", "--available", "100"], "more than the machine's"),
+            (["--cpus", "1", "--cores", "8"], "contradict"),
+            (["--cpus", "2", "--cores", "2", "--numa", "4"], "more than the 2 CPUs"),
+            (["--fact", "memory.total_bytes=abc"], "whole number of bytes"),
+        ):
+            with self.subTest(arguments=arguments):
+                self.failure("probe", *arguments, status=2, says=says)
+
+    def test_at_exactly_256_both_names_of_the_guide_are_given(self):
+        page = run("probe", "--ram", "256").stdout
+        self.assertIn("PRODUCTION", page)
+        self.assertIn("STANDARD", page)
 
     def test_saved_measurements_are_used_for_estimates(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -589,6 +622,11 @@ class Probe(CommandLineCase):
             saved = pathlib.Path(folder, "host.json")
             saved.write_text(run("probe", "--json").stdout)
             self.assertIn("same facts", run("probe", "--diff", str(saved), str(saved)).stdout)
+            self.assertTrue(self.document("probe", "--diff", str(saved), str(saved))["same"])
+            other = pathlib.Path(folder, "other.json")
+            other.write_text(run("probe", "--cores", "2", "--cpus", "7", "--json").stdout)
+            facts = {d["fact"]: d["after"] for d in self.document("probe", "--diff", str(saved), str(other))["differences"]}
+            self.assertEqual(facts["/cpu/logical_online"], 7)
             saved.write_text("{")
             self.failure("probe", "--diff", str(saved), str(saved), status=1, says="saved probe")
 

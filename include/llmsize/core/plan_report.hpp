@@ -16,8 +16,9 @@ namespace llmsize {
 
 /// Everything `llmsize plan` answers; rendered as text or JSON.
 struct PlanReport {
-  std::string host;      ///< "--ram 256" or the host's name.
-  std::string bound_by;  ///< The limit behind the total.
+  std::string host;          ///< "--ram 256" or the host's name.
+  std::string bound_by;      ///< The limit that leaves least for models.
+  std::string total_source;  ///< Where the total stands.
   MemoryBudget budget;
   std::string os_reserve_source;
   std::string safety_source;

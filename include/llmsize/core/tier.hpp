@@ -13,12 +13,17 @@ struct TierRule {
   std::string name;
   std::int64_t lowest_gib = 0;
   std::string advice;
+  /// The size at which the guide's table of configurations has this name, which is not where its script
+  /// begins the tier; 0 where the table has none.
+  std::int64_t configuration_gib = 0;
 };
 
 struct Tier {
   TierRule rule;
   std::int64_t whole_gib = 0;  ///< What `free -g` prints, by which the guide's script decides.
-  std::string note;  ///< Why a machine sold with more memory than it reports lies below; may be empty.
+  /// Why a machine sold with more memory than it reports lies below, or what the guide's other table calls
+  /// this size; may be empty.
+  std::string note;
 };
 
 /// The tier of a machine with this much memory: by whole GiB, rounded down, as the guide's script compares

@@ -32,6 +32,9 @@ Cpuinfo parse_cpuinfo(std::string_view text);
 /// The instruction sets among a "flags" or "Features" line that matter for inference, sorted.
 std::vector<std::string> inference_flags(std::string_view flags);
 
+/// Every instruction set that matters for inference, by the kernel's names.
+std::vector<std::string> instruction_set_names();
+
 /// "Cortex-X925" for an implementer and part number as ARM's cpuinfo prints them ("0x41", "0xd85"); empty
 /// where unknown.
 std::string arm_core_name(std::string_view implementer, std::string_view part);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "llmsize/core/host.hpp"
+#include "llmsize/core/result.hpp"
 
 namespace llmsize::probe {
 
@@ -36,7 +37,8 @@ struct HostOverrides {
   std::optional<double> storage_gigabytes;  ///< Read rate in GB/s.
 };
 
-/// Applies what is stated and derives the effective budget again.
-void apply_overrides(Host& host, const HostOverrides& overrides);
+/// Applies what is stated and derives the effective budget again. Errors: usage where statements contradict
+/// each other or what is known of the host.
+Result<void> apply_overrides(Host& host, const HostOverrides& overrides);
 
 }  // namespace llmsize::probe

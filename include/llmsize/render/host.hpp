@@ -19,7 +19,7 @@ Result<Host> host_from_json(std::string_view text, const std::string& name);
 
 /// `host` with facts that the user states by their names in that document, each
 /// "limits.memory_max_bytes=1024" or "gpus.0.name=…", with the basis "override". Errors: usage for a name
-/// that is not there, malformed for a value of another kind.
+/// that is not there or a value of another kind.
 Result<Host> with_stated_facts(const Host& host, const std::vector<std::string>& facts);
 
 /// The page for people: a sentence with what bounds this host, then tables, then warnings with remedies.
@@ -29,7 +29,10 @@ std::string host_text(const Host& host, const std::optional<Tier>& tier, bool ex
 /// The same as tables in Markdown, for issue reports.
 std::string host_markdown(const Host& host, const std::optional<Tier>& tier);
 
-/// What differs between two saved probes, a line per key; empty where nothing does. Errors: malformed.
-Result<std::string> host_difference(std::string_view before, std::string_view after);
+/// What differs between two saved probes: a line per key, or llmsize.probe_diff/1. Errors: malformed.
+Result<std::string> host_difference(std::string_view before, std::string_view after, bool json);
+
+/// llmsize.recording/1: what `--dump` wrote.
+std::string recording_json(const std::string& file, std::size_t count);
 
 }  // namespace llmsize::render

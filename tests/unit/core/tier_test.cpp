@@ -27,8 +27,17 @@ TEST_CASE("a machine sold with more than it reports is told why it lies below") 
   CHECK(tier_of(gibibytes(251), rules)->note.find("256 GB") != std::string::npos);
   CHECK(tier_of(gibibytes(503), rules)->note.find("512 GB") != std::string::npos);
   CHECK(tier_of(gibibytes(62), rules)->note.find("64 GB") != std::string::npos);
-  CHECK(tier_of(gibibytes(256), rules)->note.empty());
   CHECK(tier_of(gibibytes(200), rules)->note.empty());
+}
+
+TEST_CASE("where the guide's script and its table of configurations disagree, both names are given") {
+  auto both = rules;
+  both[3].configuration_gib = 256;
+  const auto tier = tier_of(gibibytes(256), both);
+  CHECK(tier->rule.name == "PRODUCTION");
+  CHECK(tier->note.find("calls 256 GB STANDARD") != std::string::npos);
+  CHECK(tier_of(gibibytes(257), both)->note.empty());
+  CHECK(tier_of(gibibytes(256), rules)->note.empty());
 }
 
 TEST_CASE("without rules there is no tier") {

@@ -21,13 +21,39 @@ TEST_CASE("what the user states replaces what was probed") {
   overrides.cores = 64;
   overrides.isa = {"avx512f", "avx2"};
   overrides.gpus = {{"", gibibytes(24)}};
-  apply_overrides(host, overrides);
+  REQUIRE(apply_overrides(host, overrides));
   CHECK(host.memory.total.basis == Basis::overridden);
   // 300 KiB stay in use.
   CHECK(host.effective.memory.value == kibibytes(1700));
   CHECK(host.effective.threads.value == 64);
   CHECK(host.cpu.vector_bits.value == 512);
   CHECK(host.gpus.at(0).memory_total.value == gibibytes(24));
+}
+
+TEST_CASE("statements that no machine can satisfy together are refused") {
+  TemporaryTree tree;
+  tree.add("/proc/meminfo", "MemTotal: 1000 kB\nMemAvailable: 700 kB\n")
+      .add("/sys/devices/system/cpu/online", "0-1\n");
+  const auto stated = [&](const HostOverrides& overrides) -> Result<Host> {
+    Host host = tree.probe();
+    if (auto applied = apply_overrides(host, overrides); !applied) return tl::unexpected(applied.error());
+    return host;
+  };
+  HostOverrides available, cores, contradiction, nodes, packages, one;
+  available.available = kibibytes(2000);
+  CHECK(stated(available).error().code == ErrorCode::usage);
+  contradiction.cores = 8;
+  contradiction.logical_cpus = 1;
+  CHECK(stated(contradiction).error().code == ErrorCode::usage);
+  nodes.numa_nodes = 4;
+  CHECK(stated(nodes).error().code == ErrorCode::usage);
+  packages.packages = 3;
+  CHECK(stated(packages).error().code == ErrorCode::usage);
+  // One statement alone bends the facts that it bounds.
+  cores.cores = 8;
+  CHECK(stated(cores)->cpu.logical_online.value == 8);
+  one.logical_cpus = 1;
+  CHECK(stated(one)->cpu.physical_cores.value == 1);
 }
 
 TEST_CASE("a container and Windows' Linux are recognised") {
