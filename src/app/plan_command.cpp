@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "llmsize/app/plan_inputs.hpp"
+#include "llmsize/app/prepared_plan.hpp"
 #include "llmsize/catalog/guide.hpp"
 #include "llmsize/catalog/tiers.hpp"
 #include "llmsize/core/deployment.hpp"
@@ -187,23 +188,26 @@ Result<void> check_options(const PlanOptions& options) {
 
 }  // namespace
 
-Result<Outcome> run_plan(const Services& services, const Host& host, const PlanOptions& options) {
-  if (auto checked = check_options(options); !checked) return tl::unexpected(checked.error());
-  const auto factors = catalog::load_guide_factors(services.catalog);
-  if (!factors) return tl::unexpected(factors.error());
+Result<PreparedPlan> prepare_plan(const Services& services, const Host& host, const PlanOptions& options,
+                                  const std::vector<RoleDefinition>& roles) {
   const auto rules = catalog::load_tiers(services.catalog);
   if (!rules) return tl::unexpected(rules.error());
-  const auto roles = roles_of(services, options);
-  if (!roles) return tl::unexpected(roles.error());
-
   PlanReport report;
   if (auto set = set_budget(services, host, options, report); !set) return tl::unexpected(set.error());
   report.tier = tier_of(report.budget.total, *rules);
-  const auto gpus = add_gpu_pools(services, host, options, report);
+  auto gpus = add_gpu_pools(services, host, options, report);
   if (!gpus) return tl::unexpected(gpus.error());
-  PlanSizer sizer(services, report.residency, !options.load_mode);
-  if (auto added = add_roles(services, host, options, *roles, *gpus, sizer, report); !added)
+  PreparedPlan plan{std::move(report), std::move(*gpus), {}};
+  plan.sizer = std::make_unique<PlanSizer>(services, plan.report.residency, !options.load_mode);
+  if (auto added = add_roles(services, host, options, roles, plan.gpus, *plan.sizer, plan.report); !added)
     return tl::unexpected(added.error());
+  return plan;
+}
+
+Result<PlanReport> finish_plan(const Services& services, const Host& host, const PlanOptions& options,
+                               PlanSizer& sizer, PlanReport report) {
+  const auto factors = catalog::load_guide_factors(services.catalog);
+  if (!factors) return tl::unexpected(factors.error());
   if (auto solved = solve_report(host, options, report); !solved) return tl::unexpected(solved.error());
   if (auto described = describe_instances(host, options, sizer, report); !described)
     return tl::unexpected(described.error());
@@ -213,10 +217,21 @@ Result<Outcome> run_plan(const Services& services, const Host& host, const PlanO
   if (auto explained = explain_plan(services, report); !explained) return tl::unexpected(explained.error());
   report.deployment = deployment_of(report, options.serving);
   report.deployment.document = render::plan_json(report);
-  const int status = exit_status_of(report);
+  return report;
+}
+
+Result<Outcome> run_plan(const Services& services, const Host& host, const PlanOptions& options) {
+  if (auto checked = check_options(options); !checked) return tl::unexpected(checked.error());
+  const auto roles = roles_of(services, options);
+  if (!roles) return tl::unexpected(roles.error());
+  auto prepared = prepare_plan(services, host, options, *roles);
+  if (!prepared) return tl::unexpected(prepared.error());
+  const auto report = finish_plan(services, host, options, *prepared->sizer, std::move(prepared->report));
+  if (!report) return tl::unexpected(report.error());
+  const int status = exit_status_of(*report);
   if (options.emit.empty() && options.out.empty())
-    return Outcome{options.json ? report.deployment.document : render::plan_text(report), status};
-  auto text = emitted(services, options, report);
+    return Outcome{options.json ? report->deployment.document : render::plan_text(*report), status};
+  auto text = emitted(services, options, *report);
   if (!text) return tl::unexpected(text.error());
   return Outcome{std::move(*text), status};
 }

@@ -124,10 +124,8 @@ std::vector<ServedRole> served_roles(const SavedPlan& plan) {
 
 }  // namespace
 
-Result<Outcome> check_plan(const Services& services, const Host& host, const PlanOptions& options,
-                           const std::string& file) {
-  const auto plan = read_plan(services, file);
-  if (!plan) return tl::unexpected(plan.error());
+Result<PlanCheck> checked_plan(const Services& services, const Host& host, const PlanOptions& options,
+                               const SavedPlan& plan, const std::string& file) {
   PlanReport report;
   if (auto set = set_budget(services, host, options, report); !set) return tl::unexpected(set.error());
   PlanCheck check;
@@ -136,7 +134,7 @@ Result<Outcome> check_plan(const Services& services, const Host& host, const Pla
   const auto gpus = add_gpu_pools(services, host, options, report);
   if (!gpus) return tl::unexpected(gpus.error());
   // A plan that is bound to nodes is checked against nodes.
-  const bool by_node = std::any_of(plan->instances.begin(), plan->instances.end(),
+  const bool by_node = std::any_of(plan.instances.begin(), plan.instances.end(),
                                    [](const SavedInstance& i) { return i.pool.starts_with("node"); });
   if (by_node)
     if (auto bound = bound_to_nodes(host, options, report.request)) report.request = std::move(*bound);
@@ -144,16 +142,25 @@ Result<Outcome> check_plan(const Services& services, const Host& host, const Pla
     for (std::int64_t i = 0; i < pool.count; ++i)
       check.pools.push_back({pool.kind == "gpu" ? pool.id + std::to_string(pool.first_device + i) : pool.id,
                              pool.budget(), Bytes(0)});
-  for (const auto& saved : plan->instances) {
-    auto instance = checked(services, *plan, saved, report, *gpus);
+  for (const auto& saved : plan.instances) {
+    auto instance = checked(services, plan, saved, report, *gpus);
     // Whatever is wrong with it stands in the file, not on the command line.
     if (!instance)
       return fail(ErrorCode::malformed, file + ": " + instance.error().message, instance.error().hint);
     check.instances.push_back(std::move(*instance));
   }
   judge_plan(check);
-  return Outcome{options.json ? render::plan_check_json(check) : render::plan_check_text(check),
-                 check.fits() ? exit_status::done : exit_status::does_not_fit};
+  return check;
+}
+
+Result<Outcome> check_plan(const Services& services, const Host& host, const PlanOptions& options,
+                           const std::string& file) {
+  const auto plan = read_plan(services, file);
+  if (!plan) return tl::unexpected(plan.error());
+  const auto check = checked_plan(services, host, options, *plan, file);
+  if (!check) return tl::unexpected(check.error());
+  return Outcome{options.json ? render::plan_check_json(*check) : render::plan_check_text(*check),
+                 check->fits() ? exit_status::done : exit_status::does_not_fit};
 }
 
 Result<Outcome> compare_plans(const Services& services, const std::string& before, const std::string& after,

@@ -3,10 +3,16 @@
 
 #include "llmsize/app/outcome.hpp"
 #include "llmsize/app/plan_command.hpp"
+#include "llmsize/app/saved_plan.hpp"
 #include "llmsize/app/services.hpp"
 #include "llmsize/core/host.hpp"
+#include "llmsize/core/plan_check.hpp"
 
 namespace llmsize::app {
+
+/// The instances of a saved plan, sized again and judged against `host` (or --ram). `file` is for messages.
+Result<PlanCheck> checked_plan(const Services& services, const Host& host, const PlanOptions& options,
+                               const SavedPlan& plan, const std::string& file);
 
 /// Sizes the instances of the plan saved in `file` again and judges them against `host` (or --ram). Exit
 /// status 3 where something no longer fits.

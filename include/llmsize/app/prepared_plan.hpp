@@ -1,0 +1,28 @@
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "llmsize/app/plan_command.hpp"
+#include "llmsize/app/plan_sizing.hpp"
+#include "llmsize/core/plan_report.hpp"
+#include "llmsize/core/role.hpp"
+
+namespace llmsize::app {
+
+/// A plan before it is solved: budgets, pools, roles and their sized variants. A fleet solves one for several
+/// sets of roles without sizing anything twice.
+struct PreparedPlan {
+  PlanReport report;
+  std::vector<DeviceGroup> gpus;
+  std::unique_ptr<PlanSizer> sizer;
+};
+
+/// Sizes every variant of every role for one machine. Errors: as `set_budget` and `add_roles`.
+Result<PreparedPlan> prepare_plan(const Services& services, const Host& host, const PlanOptions& options,
+                                  const std::vector<RoleDefinition>& roles);
+
+/// Solves a prepared report and adds all that an answer says: files, speeds, reasons, servers, the document.
+Result<PlanReport> finish_plan(const Services& services, const Host& host, const PlanOptions& options,
+                               PlanSizer& sizer, PlanReport report);
+
+}  // namespace llmsize::app
