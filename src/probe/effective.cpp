@@ -155,6 +155,7 @@ void derive_effective(Host& host) {
 const std::vector<Source>& sources() {
   static const std::vector<Source> all = {
       {"topology", "online CPUs, cores and packages, from sysfs or /proc/cpuinfo", gather_cpu_topology},
+      {"identity", "host name, and an id made from /etc/machine-id", gather_identity},
       {"platform", "distribution, kernel, virtual machine, container, WSL", gather_platform},
       {"processor", "model, instruction sets and kinds of cores", gather_cpu_identity},
       {"caches", "processor caches by level, each counted once", gather_cpu_caches},

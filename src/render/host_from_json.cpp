@@ -208,6 +208,7 @@ Result<Host> host_from_json(std::string_view text, const std::string& name) {
                 "Save one with llmsize probe --json.");
   Host host;
   host.name = name;
+  root.object("identity", host.identity);
   root.object("memory", host.memory);
   root.object("limits", host.limits);
   root.object("cpu", host.cpu);

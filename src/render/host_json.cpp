@@ -110,6 +110,7 @@ std::string host_json(const Host& host, const std::optional<Tier>& tier) {
   Host copy = host;
   Writer writer;
   writer.text("schema", "llmsize.probe/1");
+  writer.object("identity", copy.identity);
   writer.object("memory", copy.memory);
   writer.object("limits", copy.limits);
   writer.set("cpu", cpu_json(copy.cpu));

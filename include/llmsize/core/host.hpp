@@ -140,6 +140,12 @@ struct PlatformFacts {
   Fact<bool> wsl;
 };
 
+/// Which machine this is, so that two probes of one machine can be told from probes of two.
+struct IdentityFacts {
+  Fact<std::string> host_name;
+  Fact<std::string> machine_id;  ///< Made from the machine's own id, which stays confidential.
+};
+
 /// What llmsize would plan with: the tightest of all limits, and which one that was.
 struct EffectiveFacts {
   Fact<Bytes> memory;
@@ -169,6 +175,7 @@ struct BenchmarkResult {
 /// A machine: probed, replayed from a recording, read from `probe --json`, or described by flags.
 struct Host {
   std::string name;
+  IdentityFacts identity;
   MemoryFacts memory;
   LimitFacts limits;
   CpuFacts cpu;

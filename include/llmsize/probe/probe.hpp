@@ -35,6 +35,7 @@ const std::vector<Source>& sources();
 Host gather(const Surroundings& surroundings);
 
 // The sources, one file each.
+void gather_identity(const Surroundings&, Host&);
 void gather_platform(const Surroundings&, Host&);
 void gather_memory(const Surroundings&, Host&);
 void gather_cpu_topology(const Surroundings&, Host&);

@@ -10,6 +10,12 @@ constexpr std::int64_t highest_cpu_number = 32'767;
 constexpr std::int64_t highest_transfers = 1'000'000;  ///< MT/s; beyond any memory there is.
 
 template <class Visitor>
+void describe(Visitor& v, IdentityFacts& identity) {
+  v.fact("host_name", identity.host_name);
+  v.fact("machine_id", identity.machine_id);
+}
+
+template <class Visitor>
 void describe(Visitor& v, HugePagePool& pool) {
   v.size("page_bytes", pool.page);
   v.number("pages", pool.pages, Bytes::highest);

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "llmsize/io/system_calls.hpp"
+#include "llmsize/probe/identity.hpp"
 #include "llmsize/probe/overrides.hpp"
 #include "llmsize/probe/platform.hpp"
 #include "support/temporary_tree.hpp"
@@ -171,6 +172,19 @@ TEST_CASE("memory behind CXL and persistent memory are told apart by the device'
   CHECK(nodes[0].kind == "dram");
   CHECK(nodes[1].kind == "cxl");
   CHECK(nodes[2].kind == "pmem");
+}
+
+TEST_CASE("a machine is known by a hash of its id, and never by the id") {
+  const std::string id = "00112233445566778899aabbccddeeff";
+  TemporaryTree tree;
+  tree.add("/etc/machine-id", id + "\n").add("/etc/hostname", "rack1-node7\n");
+  const auto host = tree.probe();
+  // Python's hmac.new(id, application id, sha256), as systemd-id128 --app-specific shapes it.
+  CHECK(host.identity.machine_id.value == "b593a79a06074c26b98288d2388067a9");
+  CHECK(host.identity.host_name.value == "rack1-node7");
+  CHECK(host.identity.machine_id.source.find(id) == std::string::npos);
+  for (const char* none : {"", "uninitialized", "00000000000000000000000000000000", "00112233"})
+    CHECK_FALSE(application_machine_id(none).has_value());
 }
 
 TEST_CASE("recorded machines are replayed") {

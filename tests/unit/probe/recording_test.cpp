@@ -19,6 +19,7 @@ TEST_CASE("a recording replays to the same facts, and keeps no secrets") {
   const std::string deep =
       "/sys/devices/pci0000:00/" + std::string(60, 'a') + "/" + std::string(60, 'b') + "/block/sda";
   original.add("/proc/meminfo", "MemTotal: 4000 kB\nMemAvailable: 3000 kB\n")
+      .add("/etc/machine-id", "5ec2e700112233445566778899aabbcc\n")
       .add("/proc/1/environ", std::string("PASSWORD=secret\0container=lxc\0", 30))
       .add("/proc/self/mountinfo", "20 1 8:0 / / rw - ext4 /dev/sda rw\n")
       .add("/sys/devices/system/cpu/online", "0-1\n")
@@ -32,6 +33,7 @@ TEST_CASE("a recording replays to the same facts, and keeps no secrets") {
   CHECK(before.storage.at(0).kind.value == "ssd");
   const std::string archive = recording.archive();
   CHECK(archive.find("secret") == std::string::npos);
+  CHECK(archive.find("5ec2e7") == std::string::npos);
 
   const TemporaryTree copy;
   std::ofstream(copy.root() + "/a.tar", std::ios::binary) << archive;
