@@ -10,6 +10,7 @@
 
 #include "compute_kernels.hpp"
 #include "llmsize/io/timing.hpp"
+#include "memory_kernel.hpp"
 
 namespace llmsize::io {
 namespace {
@@ -47,17 +48,7 @@ class Buffer {
   std::size_t size_;
 };
 
-// Sixteen bytes exist on every supported processor; eight independent sums keep as many loads in flight.
-typedef std::uint64_t Vector __attribute__((vector_size(16)));
-constexpr std::size_t sums = 8, block = sums * sizeof(Vector), page = 4096;
-
-void read_all(const char* data, std::size_t size) {
-  Vector sum[sums] = {};
-  for (std::size_t at = 0; at + block <= size; at += block)
-    for (std::size_t i = 0; i < sums; ++i)
-      sum[i] ^= *reinterpret_cast<const Vector*>(data + at + i * sizeof(Vector));
-  for (const auto& part : sum) __asm__ volatile("" : : "m"(part));
-}
+constexpr std::size_t page = 4096;
 
 /// Reads a worker's share in steps that go round it, so that each byte comes back only after all others.
 struct Share {
@@ -133,13 +124,13 @@ Result<MeasuredRates> LocalBenchmarks::compute(const ComputeReading& reading) co
   rates.per_second = time_workers(
       reading.cpus, reading.repetitions, 2 * reading.seconds * reading.repetitions,
       // Wide vectors lower the clock for a moment, so the first rounds do not count.
-      [&](std::size_t) { kernel->run(10 * rounds_at_once); },
+      [&](std::size_t) { (void)kernel->run(10 * rounds_at_once); },
       [&](std::size_t, int repetition) {
         const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(
                                             std::chrono::duration<double>(reading.seconds));
         std::int64_t done = 0;
         while (Clock::now() < end) {
-          kernel->run(rounds_at_once);
+          (void)kernel->run(rounds_at_once);
           done += rounds_at_once;
         }
         rounds[static_cast<std::size_t>(repetition)] += done;

@@ -12,7 +12,8 @@ struct ComputeKernel {
   const char* how;              ///< The instructions' name.
   double operations_per_round;  ///< A multiply-add is two.
   bool (*is_supported)();       ///< By the processor and the kernel.
-  void (*run)(std::int64_t rounds);
+  /// Returns what came out, which depends on every operation.
+  double (*run)(std::int64_t rounds);
 };
 
 /// This build's kernels, the fastest of each loop first.

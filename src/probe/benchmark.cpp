@@ -108,6 +108,7 @@ struct NamedLoop {
 constexpr std::array loops = {
     NamedLoop{ComputeLoop::byte_dot_product, "compute.int8_dot", "8-bit dot products"},
     NamedLoop{ComputeLoop::brain_float_dot_product, "compute.bf16_dot", "bf16 dot products"},
+    NamedLoop{ComputeLoop::half_multiply_add, "compute.f16_multiply_add", "16-bit multiply-add"},
     NamedLoop{ComputeLoop::float_multiply_add, "compute.f32_multiply_add", "32-bit multiply-add"}};
 
 Result<void> measure_compute(const Benchmarks& benchmarks, Host& host, const Progress& progress) {

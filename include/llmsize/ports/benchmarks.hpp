@@ -33,7 +33,7 @@ struct StorageReading {
 };
 
 /// Operations that a compute benchmark repeats in registers.
-enum class ComputeLoop { float_multiply_add, byte_dot_product, brain_float_dot_product };
+enum class ComputeLoop { float_multiply_add, half_multiply_add, byte_dot_product, brain_float_dot_product };
 
 /// A compute loop to time, on one pinned worker per CPU.
 struct ComputeReading {

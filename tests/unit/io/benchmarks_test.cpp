@@ -4,11 +4,13 @@
 #include <atomic>
 #include <cstdio>
 #include <cstring>
+#include <map>
 #include <set>
 
 #include <catch2/catch.hpp>
 #include <unistd.h>
 
+#include "io/compute_kernels.hpp"
 #include "llmsize/io/timing.hpp"
 
 using namespace llmsize;
@@ -71,6 +73,34 @@ TEST_CASE("a compute loop names its instructions and counts all workers") {
   CHECK_FALSE(rates->how.empty());
   CHECK(rates->per_second.size() == 2);
   CHECK(rates->per_second[0] > 0);
+}
+
+TEST_CASE("a compute loop does every operation that it counts") {
+  // Twelve sums begin with 0 to 11. Of f to 0.5 f + 0.5 the closed form is 1 + (f - 1) / 2^n; of dot products
+  // it is f + n x products x factors, with factors of 3 x 3 or 0.5 x 0.5. AMX has four sums that begin with
+  // 0.
+  constexpr std::int64_t n = 5;
+  constexpr double start = 66, sums = 12, tiles = 4, halved = sums + (start - sums) / 32;
+  const std::map<std::string, double> expected = {{"AVX-512 FMA", halved},
+                                                  {"AVX2 FMA", halved},
+                                                  {"NEON FMA", halved},
+                                                  {"AVX-512 FP16", halved},
+                                                  {"NEON FP16", halved},
+                                                  {"AVX-512 VNNI", start + sums * n * 4 * 9},
+                                                  {"AVX-VNNI", start + sums * n * 4 * 9},
+                                                  {"AVX2", start + sums * n * 4 * 9},
+                                                  {"NEON dot product", start + sums * n * 4 * 9},
+                                                  {"NEON i8mm", start + sums * n * 8 * 9},
+                                                  {"AVX-512 BF16", start + sums * n * 2 * 0.25},
+                                                  {"NEON bf16", start + sums * n * 4 * 0.25},
+                                                  {"AMX int8", tiles * n * 64 * 9},
+                                                  {"AMX bf16", tiles * n * 32 * 0.25}};
+  for (const auto& kernel : compute_kernels()) {
+    INFO(kernel.how);
+    REQUIRE(expected.count(kernel.how) == 1);
+    // Sums of 16 bits are exact to 2^-10 of each.
+    if (kernel.is_supported()) CHECK(kernel.run(n) == Approx(expected.at(kernel.how)).epsilon(0.002));
+  }
 }
 
 TEST_CASE("storage reads a file and refuses what is none or too small") {

@@ -115,7 +115,7 @@ TEST_CASE("loops that the processor lacks are left out") {
   benchmarks.rates.how = "AVX2";
   benchmarks.has_brain_float = false;
   REQUIRE(run_benchmarks(benchmarks, {false, true, false, "", 1}, host, quiet));
-  REQUIRE(host.benchmarks.size() == 2);
+  REQUIRE(host.benchmarks.size() == 3);
   CHECK(host.benchmarks[0].name == "compute.int8_dot");
   CHECK(host.benchmarks[0].detail == "every core, in registers, AVX2");
 }
