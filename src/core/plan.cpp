@@ -14,28 +14,6 @@ namespace {
 
 namespace search = plan_search;
 
-Result<void> check(const PlanRequest& request) {
-  if (request.roles.size() > most_plan_roles)
-    return fail(ErrorCode::usage,
-                "the plan has " + std::to_string(request.roles.size()) + " roles, and at most " +
-                    std::to_string(most_plan_roles) + " can be planned at once",
-                "Split the roles into several plans.");
-  if (request.pools.empty() && !request.variants.empty())
-    return fail(ErrorCode::internal, "the plan has no pool for the host's memory");
-  for (const auto& variant : request.variants)
-    if (variant.pool >= request.pools.size() || variant.devices < 1 ||
-        variant.devices > request.pools[variant.pool].count)
-      return fail(ErrorCode::internal, "variant " + variant.id + " names a pool that does not exist");
-  for (const auto& role : request.roles)
-    for (const auto& option : role.options) {
-      const double worth = option.worth.value_or(option.quality) * role.weight;
-      if (option.variant >= request.variants.size() || !std::isfinite(worth) || worth < 0 ||
-          worth > value_units)
-        return fail(ErrorCode::internal, "role " + role.id + " has an option without a usable variant");
-    }
-  return {};
-}
-
 const PlanOption* option_of(const PlanRole& role, std::size_t variant) {
   for (const auto& option : role.options)
     if (option.variant == variant) return &option;
@@ -202,6 +180,28 @@ void give_reasons(const PlanRequest& request, Plan& plan) {
 
 }  // namespace
 
+Result<void> check_plan_request(const PlanRequest& request) {
+  if (request.roles.size() > most_plan_roles)
+    return fail(ErrorCode::usage,
+                "the plan has " + std::to_string(request.roles.size()) + " roles, and at most " +
+                    std::to_string(most_plan_roles) + " can be planned at once",
+                "Split the roles into several plans.");
+  if (request.pools.empty() && !request.variants.empty())
+    return fail(ErrorCode::internal, "the plan has no pool for the host's memory");
+  for (const auto& variant : request.variants)
+    if (variant.pool >= request.pools.size() || variant.devices < 1 ||
+        variant.devices > request.pools[variant.pool].count)
+      return fail(ErrorCode::internal, "variant " + variant.id + " names a pool that does not exist");
+  for (const auto& role : request.roles)
+    for (const auto& option : role.options) {
+      const double worth = option.worth.value_or(option.quality) * role.weight;
+      if (option.variant >= request.variants.size() || !std::isfinite(worth) || worth < 0 ||
+          worth > value_units)
+        return fail(ErrorCode::internal, "role " + role.id + " has an option without a usable variant");
+    }
+  return {};
+}
+
 Compiled compile(const PlanRequest& request, double share) {
   Compiled compiled;
   compiled.problem.variants = &request.variants;
@@ -270,7 +270,7 @@ bool is_at_least_as_good(const Plan& a, const Plan& b) {
 }
 
 Result<Plan> solve(const PlanRequest& request) {
-  if (auto checked = check(request); !checked) return tl::unexpected(checked.error());
+  if (auto checked = check_plan_request(request); !checked) return tl::unexpected(checked.error());
   return assemble(request, compile(request, 1.0));
 }
 

@@ -17,6 +17,9 @@ struct Compiled {
   std::vector<std::size_t> source;
 };
 
+/// Errors: usage for too many roles, internal for options that name no variant.
+Result<void> check_plan_request(const PlanRequest& request);
+
 /// `share` scales every pool's budget.
 Compiled compile(const PlanRequest& request, double share);
 

@@ -26,17 +26,27 @@ using Fronts = std::map<RoleSet, std::vector<std::int64_t>>;
 /// memory.
 class Joiner {
  public:
-  Joiner(const Problem& problem, RoleSet roles, bool unlimited_host, bool worthless)
-      : problem_(problem), roles_(roles), unlimited_(unlimited_host), worthless_(worthless) {}
+  Joiner(const Problem& problem, RoleSet roles, bool unlimited_host, bool worthless, bool every_set = false)
+      : problem_(problem),
+        roles_(roles),
+        unlimited_(unlimited_host),
+        worthless_(worthless),
+        // A lone host must serve them all, so that no other set matters.
+        only_all_(problem.pools.size() == 1 && !every_set) {}
 
-  /// The best ways to serve exactly `roles` with every pool.
-  std::vector<std::int64_t> solve() {
+  /// The best ways to serve each set of roles with every pool.
+  Fronts solve_sets() {
     Fronts all = single(0, 1);
-    // A lone host must serve them all, so that no other set matters.
     for (std::size_t pool = 1; pool < problem_.pools.size(); ++pool) {
       Fronts devices = arrangements(pool);
       all = joined(all, devices);
     }
+    return all;
+  }
+
+  /// The best ways to serve exactly `roles` with every pool.
+  std::vector<std::int64_t> solve() {
+    const Fronts all = solve_sets();
     const auto found = all.find(roles_);
     return found == all.end() ? std::vector<std::int64_t>{} : found->second;
   }
@@ -63,13 +73,12 @@ class Joiner {
   Fronts single(std::size_t pool, std::int64_t devices) {
     Fronts fronts;
     fronts[0] = {add({})};
-    tables_.push_back(
-        std::make_unique<GroupTable>(problem_, Group{pool, devices}, roles_, unlimited_, worthless_));
+    tables_.push_back(std::make_unique<GroupTable>(problem_, Group{pool, devices}, roles_, unlimited_,
+                                                   worthless_, only_all_));
     const GroupTable* table = tables_.back().get();
     if (!table->serves_anything()) return fronts;
     for (RoleSet set = roles_; set != 0; set = (set - 1) & roles_) {
-      // Without other pools only the whole set matters.
-      if (problem_.pools.size() == 1 && set != roles_) continue;
+      if (only_all_ && set != roles_) continue;
       const Front front = table->outcomes(set);
       for (const Outcome& outcome : front.outcomes())
         fronts[set].push_back(add({outcome, nothing, nothing, table, outcome}));
@@ -180,7 +189,7 @@ class Joiner {
 
   const Problem& problem_;
   RoleSet roles_;
-  bool unlimited_, worthless_;
+  bool unlimited_, worthless_, only_all_;
   std::vector<Node> nodes_;
   std::vector<std::unique_ptr<GroupTable>> tables_;
 };
@@ -255,11 +264,10 @@ RoleSet served_by_priority(const Problem& problem) {
   return served;
 }
 
-std::optional<Solution> best_placement(const Problem& problem, RoleSet roles) {
-  if (roles == 0) return Solution{};
-  Joiner joiner(problem, roles, false, false);
-  const auto found = joiner.solve();
-  if (found.empty()) return std::nullopt;
+namespace {
+
+/// The best of the ways to serve one set: by rising value, so the last.
+Solution best_of(const Joiner& joiner, const std::vector<std::int64_t>& found) {
   Solution solution;
   solution.value = joiner.node(found.back()).sum.value;
   solution.memory = joiner.node(found.back()).sum.memory;
@@ -267,6 +275,26 @@ std::optional<Solution> best_placement(const Problem& problem, RoleSet roles) {
   std::sort(solution.assignments.begin(), solution.assignments.end(),
             [](const Assignment& a, const Assignment& b) { return a.role < b.role; });
   return solution;
+}
+
+}  // namespace
+
+std::optional<Solution> best_placement(const Problem& problem, RoleSet roles) {
+  if (roles == 0) return Solution{};
+  Joiner joiner(problem, roles, false, false);
+  const auto found = joiner.solve();
+  if (found.empty()) return std::nullopt;
+  return best_of(joiner, found);
+}
+
+std::map<RoleSet, Solution> best_placements(const Problem& problem) {
+  RoleSet all = 0;
+  for (std::size_t role = 0; role < problem.roles.size(); ++role) all |= bit(role);
+  Joiner joiner(problem, all, false, false, true);
+  std::map<RoleSet, Solution> best;
+  for (const auto& [set, found] : joiner.solve_sets())
+    if (set != 0 && !found.empty()) best[set] = best_of(joiner, found);
+  return best;
 }
 
 }  // namespace llmsize::plan_search

@@ -36,12 +36,13 @@ void Front::offer(const Outcome& outcome) {
 }
 
 GroupTable::GroupTable(const Problem& problem, Group group, RoleSet roles, bool unlimited_host,
-                       bool worthless)
+                       bool worthless, bool only_all)
     : problem_(problem),
       group_(group),
       roles_(roles),
       unlimited_host_(unlimited_host),
-      worthless_(worthless) {
+      worthless_(worthless),
+      only_all_(only_all) {
   for (std::size_t role = 0; role < problem.roles.size(); ++role)
     if ((roles & bit(role)) != 0 && problem.roles[role].may_be_warm) warm_roles_ |= bit(role);
   collect_hot();
@@ -120,8 +121,8 @@ void GroupTable::collect_hot() {
   Sets layer = {{0, {0}}};
   for (std::size_t role = 0; role < problem_.roles.size(); ++role) {
     if ((roles_ & bit(role)) == 0) continue;
-    // On a lone host nobody else serves a role that may not be WARM.
-    const bool must_serve = problem_.pools.size() == 1 && (warm_roles_ & bit(role)) == 0;
+    // Where nobody else serves it, a role that may not be WARM is served here.
+    const bool must_serve = only_all_ && (warm_roles_ & bit(role)) == 0;
     Sets next;
     for (const auto& [served, entries] : layer)
       if (!must_serve || (served & bit(role)) != 0) next[served] = entries;

@@ -37,8 +37,9 @@ class Front {
 class GroupTable {
  public:
   /// `unlimited_host`: the host's budget does not count. `worthless`: every value is 0, so that only memory
-  /// matters.
-  GroupTable(const Problem& problem, Group group, RoleSet roles, bool unlimited_host, bool worthless);
+  /// matters. `only_all`: nobody else serves a role, and only all of them together are asked for.
+  GroupTable(const Problem& problem, Group group, RoleSet roles, bool unlimited_host, bool worthless,
+             bool only_all);
 
   /// The ways to serve exactly `roles`.
   [[nodiscard]] Front outcomes(RoleSet roles) const;
@@ -77,7 +78,7 @@ class GroupTable {
   const Problem& problem_;
   Group group_;
   RoleSet roles_;
-  bool unlimited_host_, worthless_;
+  bool unlimited_host_, worthless_, only_all_;
   RoleSet warm_roles_ = 0;
   std::vector<Entry> arena_;
   Sets hot_, warm_;

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -71,5 +72,8 @@ RoleSet served_by_priority(const Problem& problem);
 /// The placement of exactly `roles` with the highest value, and of those the least memory; nothing where it
 /// does not fit.
 std::optional<Solution> best_placement(const Problem& problem, RoleSet roles);
+
+/// The same for every set of the problem's roles that fits, by one search.
+std::map<RoleSet, Solution> best_placements(const Problem& problem);
 
 }  // namespace llmsize::plan_search
