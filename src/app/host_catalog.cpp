@@ -43,6 +43,10 @@ void add_gpu_rates(const Services& services, GpuFacts& gpu) {
   if (!entry) return;
   constexpr double giga = 1e9;
   const std::string source = fmt::format("data/gpus.json, {}", gpu.name);
+  // Intel's driver gives a device number, which is an alias there.
+  const auto name = entry->find("name");
+  if (gpu.name.starts_with("Intel GPU ") && name != entry->end() && name->is_string())
+    gpu.name = name->get<std::string>();
   if (const auto rate = number_in(*entry, "bandwidth_gb_per_second"); rate && !gpu.bandwidth.known())
     gpu.bandwidth = reported(BytesPerSecond(*rate * giga), source);
   if (const auto rate = number_in(*entry, "fp32_tflops")) gpu.fp32_tflops = reported(*rate, source);

@@ -1,11 +1,14 @@
 #include "llmsize/io/system_calls.hpp"
 
 #include <climits>
+#include <cstdint>
 #include <cstdlib>
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/auxv.h>
+#include <sys/ioctl.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -30,6 +33,53 @@ class LoadedLibrary final : public DynamicLibrary {
   void* handle_;
 };
 
+// Both drivers are asked twice: for the answer's length, and for the answer. Layouts and numbers: Linux,
+// include/uapi/drm/i915_drm.h and xe_drm.h, which not every distribution installs.
+constexpr std::int32_t longest_answer = 1 << 16;
+constexpr unsigned long request_number(unsigned number, std::size_t size) {
+  constexpr unsigned first_of_driver = 0x40;
+  return _IOC(_IOC_READ | _IOC_WRITE, 'd', first_of_driver + number, size);
+}
+
+std::optional<std::string> i915_regions(int file) {
+  struct Item {
+    std::uint64_t query = 4;  // DRM_I915_QUERY_MEMORY_REGIONS
+    std::int32_t length = 0;
+    std::uint32_t flags = 0;
+    std::uint64_t data = 0;
+  } item;
+  struct Query {
+    std::uint32_t items = 1, flags = 0;
+    std::uint64_t first_item = 0;
+  } query;
+  query.first_item = reinterpret_cast<std::uintptr_t>(&item);
+  constexpr unsigned long request = request_number(0x39, sizeof query);
+  if (::ioctl(file, request, &query) != 0 || item.length <= 0 || item.length > longest_answer)
+    return std::nullopt;
+  std::string answer(static_cast<std::size_t>(item.length), '\0');
+  item.data = reinterpret_cast<std::uintptr_t>(answer.data());
+  // What cannot be said is said in the length.
+  if (::ioctl(file, request, &query) != 0 || item.length <= 0) return std::nullopt;
+  return answer;
+}
+
+std::optional<std::string> xe_regions(int file) {
+  struct Query {
+    std::uint64_t extensions = 0;
+    std::uint32_t query = 1;  // DRM_XE_DEVICE_QUERY_MEM_REGIONS
+    std::uint32_t size = 0;
+    std::uint64_t data = 0, reserved[2] = {};
+  } query;
+  constexpr unsigned long request = request_number(0, sizeof query);
+  if (::ioctl(file, request, &query) != 0 || query.size == 0 ||
+      query.size > static_cast<std::uint32_t>(longest_answer))
+    return std::nullopt;
+  std::string answer(query.size, '\0');
+  query.data = reinterpret_cast<std::uintptr_t>(answer.data());
+  if (::ioctl(file, request, &query) != 0) return std::nullopt;
+  return answer;
+}
+
 }  // namespace
 
 std::optional<CpuidRegisters> LocalProcessor::cpuid([[maybe_unused]] std::uint32_t leaf,
@@ -37,6 +87,24 @@ std::optional<CpuidRegisters> LocalProcessor::cpuid([[maybe_unused]] std::uint32
 #if defined(__x86_64__) || defined(__i386__)
   CpuidRegisters registers{};
   __cpuid_count(leaf, subleaf, registers[0], registers[1], registers[2], registers[3]);
+  return registers;
+#else
+  return std::nullopt;
+#endif
+}
+
+std::optional<CpuidRegisters> LocalProcessor::cpuid_on([[maybe_unused]] int cpu,
+                                                       [[maybe_unused]] std::uint32_t leaf,
+                                                       [[maybe_unused]] std::uint32_t subleaf) const {
+#if defined(__x86_64__) || defined(__i386__)
+  cpu_set_t before, there;
+  CPU_ZERO(&there);
+  if (cpu < 0 || cpu >= CPU_SETSIZE || ::sched_getaffinity(0, sizeof before, &before) != 0)
+    return std::nullopt;
+  CPU_SET(static_cast<std::size_t>(cpu), &there);
+  if (::sched_setaffinity(0, sizeof there, &there) != 0) return std::nullopt;
+  auto registers = cpuid(leaf, subleaf);
+  (void)::sched_setaffinity(0, sizeof before, &before);
   return registers;
 #else
   return std::nullopt;
@@ -112,6 +180,17 @@ std::optional<std::string> LocalSystem::machine() const {
   utsname names{};
   if (::uname(&names) != 0) return std::nullopt;
   return std::string(names.machine);
+}
+
+std::optional<std::string> LocalSystem::memory_regions(const std::string& device,
+                                                       const std::string& driver) const {
+  const int file = ::open(device.c_str(), O_RDWR | O_CLOEXEC);
+  if (file < 0) return std::nullopt;
+  auto answer = driver == "xe"     ? xe_regions(file)
+                : driver == "i915" ? i915_regions(file)
+                                   : std::optional<std::string>();
+  ::close(file);
+  return answer;
 }
 
 Result<std::unique_ptr<DynamicLibrary>> LocalSystem::open_library(const std::string& name) const {

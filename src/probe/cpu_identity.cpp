@@ -84,6 +84,26 @@ std::map<int, std::string> event_source_kinds(const FileReader& files) {
   return names;
 }
 
+/// The same by CPUID, where the kernel's event sources are not to be seen, as in a container. Leaf 1Ah
+/// answers for the CPU that asks (Intel's Software Developer's Manual, volume 2, CPUID).
+std::map<int, std::string> register_kinds(const SystemCalls* system, const std::vector<int>& online) {
+  std::map<int, std::string> names;
+  if (system == nullptr) return names;
+  constexpr std::uint32_t kinds_leaf = 0x1a;
+  constexpr unsigned hybrid_bit = 15, kind_shift = 24;
+  const ProcessorRegisters& processor = system->processor();
+  const auto highest = processor.cpuid(0, 0), structured = processor.cpuid(7, 0);
+  if (!highest || (*highest)[0] < kinds_leaf || !structured || ((*structured)[3] >> hybrid_bit & 1U) == 0)
+    return names;
+  for (const int cpu : online) {
+    const auto registers = processor.cpuid_on(cpu, kinds_leaf, 0);
+    const std::uint32_t kind = registers ? (*registers)[0] >> kind_shift : 0;
+    if (kind == 0x40) names[cpu] = "performance";
+    if (kind == 0x20) names[cpu] = "efficiency";
+  }
+  return names;
+}
+
 /// Highest frequency; 0 where nothing states one. It orders the kinds and does not make them: favoured cores
 /// of one kind differ in turbo.
 std::int64_t kilohertz_of(const FileReader& files, int cpu) {
@@ -112,9 +132,11 @@ std::map<int, std::string> kinds_by_capacity(const FileReader& files, const std:
 
 /// Groups CPUs into kinds: by name where the cores have names (ARM's part number, Intel's event sources),
 /// since capacities and turbo limits of one kind can differ.
-std::vector<CpuKind> kinds_of(const FileReader& files, const CpuFacts& cpu,
+std::vector<CpuKind> kinds_of(const Surroundings& from, const CpuFacts& cpu,
                               const std::map<int, std::string>& core_names) {
+  const FileReader& files = from.files;
   auto names = event_source_kinds(files);
+  if (names.empty()) names = register_kinds(from.system, cpu.online.value_or({}));
   names.insert(core_names.begin(), core_names.end());
   if (names.empty()) names = kinds_by_capacity(files, cpu.cores);
   std::map<std::string, CpuKind> kinds;
@@ -161,7 +183,7 @@ void gather_cpu_identity(const Surroundings& from, Host& host) {
     host.cpu.vector_bits =
         bits ? derived(*bits, "cpu.isa") : unknown<int>("no instruction set states the width");
   }
-  host.cpu.kinds = kinds_of(from.files, host.cpu, core_names);
+  host.cpu.kinds = kinds_of(from, host.cpu, core_names);
   if (const auto flags = cpuinfo.value("flags"))
     for (const auto flag : fields_of(*flags))
       if (flag == "hypervisor" && !host.platform.virtualization.known())

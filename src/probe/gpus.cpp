@@ -25,13 +25,6 @@ std::vector<std::string> comma_parts(std::string_view text) {
   }
 }
 
-/// A size above 0 that fits; drivers write them in base 16.
-std::optional<Bytes> hexadecimal_bytes(std::string_view text) {
-  const auto value = parse_hexadecimal(text);
-  if (!value || *value == 0 || *value >= static_cast<std::uint64_t>(Bytes::highest)) return std::nullopt;
-  return Bytes(static_cast<std::int64_t>(*value));
-}
-
 /// Appends the GPUs that every one of the variables leaves visible.
 void append_visible(const Surroundings& from, const std::vector<const char*>& variables,
                     std::vector<GpuFacts> gpus, Host& host) {
@@ -61,30 +54,9 @@ std::optional<std::string> listing(const Surroundings& from, const std::vector<s
   return output->standard_output;
 }
 
-/// Shares the system's memory: what it may take is the system's to say.
-void make_unified(GpuFacts& gpu, std::string why) {
-  gpu.unified = true;
-  gpu.pool_id = "system";
-  gpu.memory_total = unknown<Bytes>(why);
-  gpu.memory_free = unknown<Bytes>(std::move(why));
-}
-
-std::string pci_address(const FileReader& files, const std::string& device) {
-  const auto uevent = files.read_text(device + "/uevent");
-  constexpr std::string_view key = "PCI_SLOT_NAME=";
-  if (uevent)
-    for (const auto line : lines_of(*uevent))
-      if (line.starts_with(key)) return std::string(trimmed(line.substr(key.size())));
-  return {};
-}
-
 Fact<Bytes> size_in(const FileReader& files, const std::string& path) {
   const auto value = read_integer(files, path);
   return value && *value >= 0 ? reported(Bytes(*value), path) : unknown<Bytes>(path + " could not be read");
-}
-
-std::string device_number(const FileReader& files, const std::string& device) {
-  return read_trimmed(files, device + "/device").value_or("unknown");
 }
 
 /// Whether the AMD GPU is built into a processor. The driver's metrics table has format 1 for cards, 2 and 3
@@ -98,6 +70,32 @@ bool is_amd_integrated(const FileReader& files, const std::string& device) {
 }
 
 }  // namespace
+
+std::optional<Bytes> hexadecimal_bytes(std::string_view text) {
+  const auto value = parse_hexadecimal(text);
+  if (!value || *value == 0 || *value >= static_cast<std::uint64_t>(Bytes::highest)) return std::nullopt;
+  return Bytes(static_cast<std::int64_t>(*value));
+}
+
+void make_unified(GpuFacts& gpu, std::string why) {
+  gpu.unified = true;
+  gpu.pool_id = "system";
+  gpu.memory_total = unknown<Bytes>(why);
+  gpu.memory_free = unknown<Bytes>(std::move(why));
+}
+
+std::string uevent_value(const FileReader& files, const std::string& device, std::string_view key) {
+  const auto uevent = files.read_text(device + "/uevent");
+  if (uevent)
+    for (const auto line : lines_of(*uevent))
+      if (line.starts_with(key) && line.substr(key.size()).starts_with('='))
+        return std::string(trimmed(line.substr(key.size() + 1)));
+  return {};
+}
+
+std::string device_number(const FileReader& files, const std::string& device) {
+  return read_trimmed(files, device + "/device").value_or("unknown");
+}
 
 std::vector<std::size_t> visible_devices(const std::optional<std::string>& variable,
                                          const std::vector<std::string>& ids) {
@@ -225,7 +223,7 @@ std::vector<GpuFacts> nvidia_driver_gpus(const FileReader& files) {
 GpuFacts amd_gpu(const FileReader& files, const std::string& device) {
   GpuFacts gpu;
   gpu.vendor = "AMD";
-  gpu.id = pci_address(files, device);
+  gpu.id = uevent_value(files, device, "PCI_SLOT_NAME");
   gpu.pool_id = gpu.id;
   gpu.name = read_trimmed(files, device + "/product_name").value_or("");
   if (gpu.name.empty())
@@ -253,47 +251,47 @@ GpuFacts amd_gpu(const FileReader& files, const std::string& device) {
   return gpu;
 }
 
-GpuFacts intel_gpu(const FileReader& files, const std::string& device) {
-  GpuFacts gpu;
-  gpu.vendor = "Intel";
-  gpu.id = pci_address(files, device);
-  gpu.pool_id = gpu.id;
-  gpu.name = fmt::format("Intel GPU {}", device_number(files, device));
-  gpu.backend = derived(std::string("sycl"), "the i915 or xe driver");
-  gpu.bandwidth = unknown<BytesPerSecond>("the driver does not state it");
-  // Graphics inside a processor are device 2 on its first bus, on every generation.
-  if (gpu.id.ends_with(":00:02.0")) {
-    make_unified(gpu, "built into the processor: it uses the system's memory");
-    return gpu;
-  }
-  gpu.memory_total = unknown<Bytes>("the driver does not state it");
-  for (const char* file :
-       {"/tile0/physical_vram_size_bytes", "/lmem_total_bytes", "/drm/card0/lmem_total_bytes"}) {
-    const auto text = read_trimmed(files, device + file);
-    if (!text || gpu.memory_total.known()) continue;
-    const auto decimal = parse_integer(*text);
-    const auto bytes = text->starts_with("0x")   ? hexadecimal_bytes(*text)
-                       : decimal && *decimal > 0 ? std::optional(Bytes(*decimal))
-                                                 : std::nullopt;
-    if (bytes) gpu.memory_total = reported(*bytes, device + file);
-  }
-  gpu.memory_free = unknown<Bytes>("the driver does not state it");
-  return gpu;
+bool order_as_cuda(const std::optional<std::string>& device_order, std::vector<GpuFacts>& gpus) {
+  const bool alike = std::all_of(gpus.begin(), gpus.end(),
+                                 [&](const GpuFacts& gpu) { return gpu.name == gpus.front().name; });
+  if (alike || device_order == "PCI_BUS_ID") return true;
+  if (!std::all_of(gpus.begin(), gpus.end(), [](const GpuFacts& gpu) { return gpu.fp32_tflops.known(); }))
+    return false;
+  std::stable_sort(gpus.begin(), gpus.end(), [](const GpuFacts& a, const GpuFacts& b) {
+    return *a.fp32_tflops.value > *b.fp32_tflops.value;
+  });
+  return true;
 }
+
+namespace {
+
+/// In the order that CUDA_VISIBLE_DEVICES counts in, less what it hides.
+void append_nvidia(const Surroundings& from, std::vector<GpuFacts> gpus, Host& host) {
+  const auto variable = [&](const char* name) {
+    return from.environment == nullptr ? std::nullopt : from.environment->variable(name);
+  };
+  const char* visible = "CUDA_VISIBLE_DEVICES";
+  if (!order_as_cuda(variable("CUDA_DEVICE_ORDER"), gpus) && variable(visible))
+    host.warnings.push_back(
+        {fmt::format("which GPUs {} means is uncertain: CUDA counts the fastest first", visible),
+         "Set CUDA_DEVICE_ORDER=PCI_BUS_ID, or name them by UUID."});
+  append_visible(from, {visible}, std::move(gpus), host);
+}
+
+}  // namespace
 
 void gather_nvidia(const Surroundings& from, Host& host) {
   const bool driver = from.files.is_folder("/proc/driver/nvidia") || from.files.exists("/dev/nvidiactl") ||
                       from.files.exists("/dev/dxg") || from.files.is_folder("/sys/module/nvidia");
   // Opening the library costs milliseconds, so it is left alone where no driver could answer.
   if (!driver) return;
-  const std::vector<const char*> variables = {"CUDA_VISIBLE_DEVICES"};
   if (from.system != nullptr)
     if (const auto library = from.system->open_library("libnvidia-ml.so.1"))
-      if (auto gpus = nvml_gpus(**library)) return append_visible(from, variables, std::move(*gpus), host);
+      if (auto gpus = nvml_gpus(**library)) return append_nvidia(from, std::move(*gpus), host);
   if (const auto text = listing(from, {"nvidia-smi", "--query-gpu=name,uuid,memory.total,memory.free",
                                        "--format=csv,noheader,nounits"}))
-    return append_visible(from, variables, parse_nvidia_smi(*text), host);
-  append_visible(from, variables, nvidia_driver_gpus(from.files), host);
+    return append_nvidia(from, parse_nvidia_smi(*text), host);
+  append_nvidia(from, nvidia_driver_gpus(from.files), host);
 }
 
 void gather_sysfs_gpus(const Surroundings& from, Host& host) {
@@ -304,7 +302,7 @@ void gather_sysfs_gpus(const Surroundings& from, Host& host) {
     const auto vendor = read_trimmed(from.files, device + "/vendor");
     if (vendor == "0x1002" && from.files.exists(device + "/mem_info_vram_total"))
       amd.push_back(amd_gpu(from.files, device));
-    if (vendor == "0x8086") intel.push_back(intel_gpu(from.files, device));
+    if (vendor == "0x8086") intel.push_back(intel_gpu(from, device));
   }
   // The runtime's variable filters first, and HIP numbers what is left.
   append_visible(from, {"ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"}, std::move(amd), host);

@@ -15,7 +15,7 @@ struct MemoryInfo {
   unsigned long long total, free, used;
 };
 constexpr int success = 0, not_supported = 3;
-constexpr unsigned memory_clock = 2;
+constexpr unsigned core_clock = 1, memory_clock = 2;
 constexpr unsigned text_length = 96;
 /// More GPUs than any board has; a count beyond it is damage.
 constexpr unsigned most_devices = 1024;
@@ -31,6 +31,7 @@ struct Functions {
   int (*memory_info)(Device, MemoryInfo*) = nullptr;
   int (*bus_width)(Device, unsigned*) = nullptr;
   int (*highest_clock)(Device, unsigned, unsigned*) = nullptr;
+  int (*core_count)(Device, unsigned*) = nullptr;
   int (*slice_mode)(Device, unsigned*, unsigned*) = nullptr;
   int (*slice_count)(Device, unsigned*) = nullptr;
   int (*slice_by_index)(Device, unsigned, Device*) = nullptr;
@@ -55,6 +56,7 @@ Functions functions_of(const DynamicLibrary& library) {
   bind(library, f.memory_info, "nvmlDeviceGetMemoryInfo");
   bind(library, f.bus_width, "nvmlDeviceGetMemoryBusWidth");
   bind(library, f.highest_clock, "nvmlDeviceGetMaxClockInfo");
+  bind(library, f.core_count, "nvmlDeviceGetNumGpuCores");
   bind(library, f.slice_mode, "nvmlDeviceGetMigMode");
   bind(library, f.slice_count, "nvmlDeviceGetMaxMigDeviceCount");
   bind(library, f.slice_by_index, "nvmlDeviceGetMigDeviceHandleByIndex");
@@ -79,6 +81,17 @@ Fact<BytesPerSecond> bandwidth_of(const Functions& f, Device device) {
                  fmt::format("NVML: {} bits x {} MHz x 2", bits, megahertz));
 }
 
+/// A multiply-add in each cycle of every core.
+Fact<double> float_rate_of(const Functions& f, Device device) {
+  unsigned cores = 0, megahertz = 0;
+  if (f.core_count == nullptr || f.highest_clock == nullptr || f.core_count(device, &cores) != success ||
+      f.highest_clock(device, core_clock, &megahertz) != success || cores == 0 || megahertz == 0)
+    return unknown<double>("NVML does not state cores and clock");
+  constexpr double operations = 2, tera_per_mega = 1e-6;
+  return derived(operations * cores * megahertz * tera_per_mega,
+                 fmt::format("NVML: {} cores x {} MHz x 2", cores, megahertz));
+}
+
 GpuFacts gpu_of(const Functions& f, Device device) {
   GpuFacts gpu;
   gpu.vendor = "NVIDIA";
@@ -87,6 +100,7 @@ GpuFacts gpu_of(const Functions& f, Device device) {
   if (f.uuid != nullptr) gpu.id = text_of(f.uuid, device);
   gpu.pool_id = gpu.id;
   gpu.bandwidth = bandwidth_of(f, device);
+  gpu.fp32_tflops = float_rate_of(f, device);
   MemoryInfo memory{};
   const int answer = f.memory_info(device, &memory);
   constexpr auto highest = static_cast<unsigned long long>(Bytes::highest);
@@ -145,6 +159,7 @@ Result<std::vector<GpuFacts>> nvml_gpus(const DynamicLibrary& library) {
       gpus.push_back(gpu_of(f, slice));
       // A slice has a share of the bus that NVML does not state.
       gpus.back().bandwidth = unknown<BytesPerSecond>("a MIG slice's share is not stated");
+      gpus.back().fp32_tflops = unknown<double>("a MIG slice's share is not stated");
     }
   }
   f.stop();

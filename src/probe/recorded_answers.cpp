@@ -39,6 +39,36 @@ std::string unescaped(std::string_view text) {
 std::string cpuid_question(std::uint32_t leaf, std::uint32_t subleaf) {
   return fmt::format("cpuid {:x} {:x}", leaf, subleaf);
 }
+std::string cpuid_on_question(int cpu, std::uint32_t leaf, std::uint32_t subleaf) {
+  return fmt::format("cpuid {:x} {:x} on {}", leaf, subleaf, cpu);
+}
+std::string regions_question(const std::string& device, const std::string& driver) {
+  return fmt::format("memory regions {} {}", driver, device);
+}
+
+std::string hexadecimal(std::string_view bytes) {
+  std::string text;
+  for (const char byte : bytes) text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+  return text;
+}
+
+/// The inverse; what is no digit ends it.
+std::string from_hexadecimal(std::string_view text) {
+  std::string bytes;
+  for (; text.size() >= 2; text.remove_prefix(2)) {
+    const auto byte = parse_hexadecimal(text.substr(0, 2));
+    if (!byte) break;
+    bytes += static_cast<char>(*byte);
+  }
+  return bytes;
+}
+
+CpuidRegisters registers_of(const std::vector<std::uint64_t>& numbers) {
+  CpuidRegisters registers{};
+  for (std::size_t i = 0; i < registers.size(); ++i) registers[i] = static_cast<std::uint32_t>(numbers[i]);
+  return registers;
+}
+
 std::string path_question(const char* what, const std::string& path) {
   return fmt::format("{} {}", what, path);
 }
@@ -68,6 +98,13 @@ class RecordingProcessor final : public ProcessorRegisters {
     const auto registers = processor_.cpuid(leaf, subleaf);
     if (registers)
       answers_.add(cpuid_question(leaf, subleaf), fmt::format("{:x}", fmt::join(*registers, " ")));
+    return registers;
+  }
+  [[nodiscard]] std::optional<CpuidRegisters> cpuid_on(int cpu, std::uint32_t leaf,
+                                                       std::uint32_t subleaf) const override {
+    const auto registers = processor_.cpuid_on(cpu, leaf, subleaf);
+    if (registers)
+      answers_.add(cpuid_on_question(cpu, leaf, subleaf), fmt::format("{:x}", fmt::join(*registers, " ")));
     return registers;
   }
   [[nodiscard]] std::uint64_t enabled_state() const override {
@@ -121,6 +158,12 @@ class RecordingSystem final : public SystemCalls {
     return name;
   }
   [[nodiscard]] const ProcessorRegisters& processor() const override { return processor_; }
+  [[nodiscard]] std::optional<std::string> memory_regions(const std::string& device,
+                                                          const std::string& driver) const override {
+    auto regions = system_.memory_regions(device, driver);
+    if (regions) answers_.add(regions_question(device, driver), hexadecimal(*regions));
+    return regions;
+  }
   [[nodiscard]] Result<std::unique_ptr<DynamicLibrary>> open_library(const std::string& name) const override {
     return fail(ErrorCode::unsupported, name + " is not opened while recording");
   }
@@ -170,10 +213,13 @@ class RecordedProcessor final : public ProcessorRegisters {
                                                     std::uint32_t subleaf) const override {
     const auto numbers = numbers_of(answers_.find(cpuid_question(leaf, subleaf)), 4);
     if (!numbers) return std::nullopt;
-    CpuidRegisters registers{};
-    for (std::size_t i = 0; i < registers.size(); ++i)
-      registers[i] = static_cast<std::uint32_t>((*numbers)[i]);
-    return registers;
+    return registers_of(*numbers);
+  }
+  [[nodiscard]] std::optional<CpuidRegisters> cpuid_on(int cpu, std::uint32_t leaf,
+                                                       std::uint32_t subleaf) const override {
+    const auto numbers = numbers_of(answers_.find(cpuid_on_question(cpu, leaf, subleaf)), 4);
+    if (!numbers) return std::nullopt;
+    return registers_of(*numbers);
   }
   [[nodiscard]] std::uint64_t enabled_state() const override {
     const auto numbers = numbers_of(answers_.find(state_question), 1);
@@ -210,6 +256,11 @@ class RecordedSystem final : public SystemCalls {
     return answers_.find(machine_question);
   }
   [[nodiscard]] const ProcessorRegisters& processor() const override { return processor_; }
+  [[nodiscard]] std::optional<std::string> memory_regions(const std::string& device,
+                                                          const std::string& driver) const override {
+    const auto text = answers_.find(regions_question(device, driver));
+    return text ? std::optional(from_hexadecimal(*text)) : std::nullopt;
+  }
   [[nodiscard]] Result<std::unique_ptr<DynamicLibrary>> open_library(const std::string& name) const override {
     return fail(ErrorCode::unsupported, name + " is not opened in a replay");
   }

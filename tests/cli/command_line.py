@@ -630,6 +630,17 @@ class Probe(CommandLineCase):
             saved.write_text("{")
             self.failure("probe", "--diff", str(saved), str(saved), status=1, says="saved probe")
 
+    def test_an_intel_card_is_named_by_its_device_number(self):
+        with tempfile.TemporaryDirectory() as folder:
+            device = pathlib.Path(folder, "sys/class/drm/card1/device")
+            device.mkdir(parents=True)
+            for name, text in (("vendor", "0x8086\n"), ("device", "0xe20b\n"), ("uevent", "DRIVER=xe\nPCI_SLOT_NAME=0000:03:00.0\n"),
+                               ("lmem_total_bytes", "12884901888\n")):
+                (device / name).write_text(text)
+            gpu = self.document("probe", "--root", folder)["gpus"][0]
+        # 192 bits x 19 GT/s.
+        self.assertEqual((gpu["name"], gpu["bandwidth_bytes_per_second"]), ("Intel Arc B580", 456_000_000_000))
+
     def test_a_missing_tree_is_an_error(self):
         self.failure("probe", "--root", "/nonexistent", status=1, says="/nonexistent")
 

@@ -99,6 +99,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t leng
   static_cast<void>(channel_of(bytes, bytes));
   static_cast<void>(parse_nvidia_smi(bytes));
   static_cast<void>(parse_device_list(bytes));
+  for (const char* driver : {"i915", "xe"}) static_cast<void>(parse_memory_regions(bytes, driver));
   static_cast<void>(amd_marketing_name(bytes, "0x744c", "0xc8"));
   static_cast<void>(parse_hexadecimal(bytes));
   static_cast<void>(parse_arc_reclaimable(bytes));

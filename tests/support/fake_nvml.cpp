@@ -50,8 +50,13 @@ int nvmlDeviceGetMemoryBusWidth(void*, unsigned* bits) {
   *bits = 384;
   return 0;
 }
-int nvmlDeviceGetMaxClockInfo(void*, unsigned, unsigned* megahertz) {
-  *megahertz = 10501;
+int nvmlDeviceGetMaxClockInfo(void*, unsigned kind, unsigned* megahertz) {
+  // An RTX 4090's memory (kind 2) and cores.
+  *megahertz = kind == 2 ? 10501 : 2520;
+  return 0;
+}
+int nvmlDeviceGetNumGpuCores(void*, unsigned* cores) {
+  *cores = 16384;
   return 0;
 }
 int nvmlDeviceGetMigMode(void* device, unsigned* current, unsigned* pending) {

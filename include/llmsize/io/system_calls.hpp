@@ -7,6 +7,8 @@ namespace llmsize::io {
 class LocalProcessor final : public ProcessorRegisters {
  public:
   [[nodiscard]] std::optional<CpuidRegisters> cpuid(std::uint32_t leaf, std::uint32_t subleaf) const override;
+  [[nodiscard]] std::optional<CpuidRegisters> cpuid_on(int cpu, std::uint32_t leaf,
+                                                       std::uint32_t subleaf) const override;
   [[nodiscard]] std::uint64_t enabled_state() const override;
   [[nodiscard]] bool tiles_permitted() const override;
   [[nodiscard]] std::optional<std::array<std::uint64_t, 2>> arm_capabilities() const override;
@@ -21,6 +23,8 @@ class LocalSystem final : public SystemCalls {
   [[nodiscard]] std::optional<Bytes> physical_memory() const override;
   [[nodiscard]] std::optional<std::string> machine() const override;
   [[nodiscard]] const ProcessorRegisters& processor() const override { return processor_; }
+  [[nodiscard]] std::optional<std::string> memory_regions(const std::string& device,
+                                                          const std::string& driver) const override;
   [[nodiscard]] Result<std::unique_ptr<DynamicLibrary>> open_library(const std::string& name) const override;
 
  private:

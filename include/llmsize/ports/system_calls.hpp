@@ -29,6 +29,10 @@ class ProcessorRegisters {
   /// CPUID; nothing on processors without it.
   [[nodiscard]] virtual std::optional<CpuidRegisters> cpuid(std::uint32_t leaf,
                                                             std::uint32_t subleaf) const = 0;
+  /// CPUID as the logical CPU `cpu` answers it, since the cores of a hybrid processor differ. Nothing where
+  /// this process may not run there.
+  [[nodiscard]] virtual std::optional<CpuidRegisters> cpuid_on(int cpu, std::uint32_t leaf,
+                                                               std::uint32_t subleaf) const = 0;
   /// Extended control register 0: which register files the kernel saves. Call only where CPUID says OSXSAVE.
   [[nodiscard]] virtual std::uint64_t enabled_state() const = 0;
   /// Whether the kernel lets this process use AMX tiles (asked with arch_prctl; costs nothing until used).
@@ -51,6 +55,10 @@ class SystemCalls {
   /// The kernel's name of the processor's architecture: "x86_64", "aarch64".
   [[nodiscard]] virtual std::optional<std::string> machine() const = 0;
   [[nodiscard]] virtual const ProcessorRegisters& processor() const = 0;
+  /// What a graphics driver ("i915" or "xe") answers on `device` ("/dev/dri/renderD128") when it is asked for
+  /// its memory regions, in its binary form. Nothing where it cannot be asked.
+  [[nodiscard]] virtual std::optional<std::string> memory_regions(const std::string& device,
+                                                                  const std::string& driver) const = 0;
   /// Errors: not_found where no such library is installed.
   [[nodiscard]] virtual Result<std::unique_ptr<DynamicLibrary>> open_library(
       const std::string& name) const = 0;

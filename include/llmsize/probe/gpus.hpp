@@ -8,6 +8,7 @@
 #include "llmsize/core/result.hpp"
 #include "llmsize/ports/file_reader.hpp"
 #include "llmsize/ports/system_calls.hpp"
+#include "llmsize/probe/probe.hpp"
 
 namespace llmsize::probe {
 
@@ -15,6 +16,11 @@ namespace llmsize::probe {
 /// indices or beginnings of `ids`, up to the first that names no device. Unset shows all; "" and "-1" none.
 std::vector<std::size_t> visible_devices(const std::optional<std::string>& variable,
                                          const std::vector<std::string>& ids);
+
+/// NVIDIA's programs number GPUs with the fastest first, unless CUDA_DEVICE_ORDER is PCI_BUS_ID; drivers list
+/// them by their place on the bus. Puts them into the programs' order, by FP32 rate where every GPU's is
+/// known; GPUs of one kind keep their order. False where kinds differ and nothing says which is faster.
+bool order_as_cuda(const std::optional<std::string>& device_order, std::vector<GpuFacts>& gpus);
 
 /// NVIDIA GPUs through the management library (NVML): MIG slices in place of the sliced GPU; a GPU without
 /// memory of its own as unified. Errors: unsupported where the library lacks functions or does not start.
@@ -37,7 +43,26 @@ std::vector<GpuFacts> nvidia_driver_gpus(const FileReader& files);
 
 /// An AMD GPU by the sysfs folder of its device ("/sys/class/drm/card0/device").
 GpuFacts amd_gpu(const FileReader& files, const std::string& device);
-/// The same for Intel.
-GpuFacts intel_gpu(const FileReader& files, const std::string& device);
+/// The same for Intel, whose driver is asked for the memory where there are system calls.
+GpuFacts intel_gpu(const Surroundings& from, const std::string& device);
+
+/// A device's own memory, and how much of it is free where the driver tells.
+struct DeviceMemory {
+  Bytes total;
+  std::optional<Bytes> free;
+};
+/// What the "i915" or "xe" driver answers to the query of its memory regions; nothing where the device has
+/// none of its own, or the answer is damaged.
+std::optional<DeviceMemory> parse_memory_regions(std::string_view answer, std::string_view driver);
+
+// Shared by the sources of GPUs.
+/// The value of "KEY=value" in the device's uevent file; empty where there is none.
+std::string uevent_value(const FileReader& files, const std::string& device, std::string_view key);
+/// The device's number as sysfs writes it ("0x744c"), or "unknown".
+std::string device_number(const FileReader& files, const std::string& device);
+/// A size above 0 that fits; drivers write them in base 16.
+std::optional<Bytes> hexadecimal_bytes(std::string_view text);
+/// Marks a GPU that shares the system's memory: what it may take is the system's to say.
+void make_unified(GpuFacts& gpu, std::string why);
 
 }  // namespace llmsize::probe

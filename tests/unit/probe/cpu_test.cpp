@@ -17,12 +17,18 @@ namespace {
 class WrittenProcessor final : public ProcessorRegisters {
  public:
   std::map<std::pair<std::uint32_t, std::uint32_t>, CpuidRegisters> leaves;
+  std::map<int, std::uint32_t> kinds;  ///< Leaf 1Ah's kind of core, by CPU.
   std::uint64_t state = 0;
   bool tiles = false;
   [[nodiscard]] std::optional<CpuidRegisters> cpuid(std::uint32_t leaf,
                                                     std::uint32_t subleaf) const override {
     const auto found = leaves.find({leaf, subleaf});
     return found == leaves.end() ? CpuidRegisters{} : found->second;
+  }
+  [[nodiscard]] std::optional<CpuidRegisters> cpuid_on(int cpu, std::uint32_t, std::uint32_t) const override {
+    const auto found = kinds.find(cpu);
+    if (found == kinds.end()) return std::nullopt;
+    return CpuidRegisters{found->second << 24U, 0, 0, 0};
   }
   [[nodiscard]] std::uint64_t enabled_state() const override { return state; }
   [[nodiscard]] bool tiles_permitted() const override { return tiles; }
@@ -153,6 +159,47 @@ TEST_CASE("Intel's event sources tell performance from efficiency cores") {
   CHECK(host.effective.prompt_threads.value == 3);
   CHECK(host.cpu.isa.value == std::vector<std::string>{"avx2", "avx_vnni"});
   CHECK(host.cpu.vector_bits.value == 256);
+}
+
+TEST_CASE("without the kernel's event sources each core is asked for its kind") {
+  /// A kernel that only has a processor.
+  class Processor final : public SystemCalls {
+   public:
+    WrittenProcessor registers;
+    [[nodiscard]] std::optional<std::vector<int>> affinity() const override { return std::nullopt; }
+    [[nodiscard]] std::optional<Bytes> free_space(const std::string&) const override { return std::nullopt; }
+    [[nodiscard]] std::optional<std::string> real_path(const std::string&) const override {
+      return std::nullopt;
+    }
+    [[nodiscard]] std::optional<Bytes> physical_memory() const override { return std::nullopt; }
+    [[nodiscard]] std::optional<std::string> machine() const override { return std::nullopt; }
+    [[nodiscard]] const ProcessorRegisters& processor() const override { return registers; }
+    [[nodiscard]] std::optional<std::string> memory_regions(const std::string&,
+                                                            const std::string&) const override {
+      return std::nullopt;
+    }
+    [[nodiscard]] Result<std::unique_ptr<DynamicLibrary>> open_library(
+        const std::string& name) const override {
+      return fail(ErrorCode::not_found, name);
+    }
+  };
+  Processor system;
+  system.registers = sapphire_rapids();
+  // Leaf 7 says in edx bit 15 that cores differ, leaf 1Ah which kind answers: 40h Core, 20h Atom (Intel's
+  // manual).
+  system.registers.leaves[{7, 0}][3] |= 1U << 15U;
+  system.registers.kinds = {{0, 0x40}, {1, 0x40}, {2, 0x20}};
+  TemporaryTree tree;
+  tree.add("/sys/devices/system/cpu/online", "0-3\n");
+  const io::LocalFiles files;
+  const RootedFiles rooted(files, tree.root());
+  const auto kinds = gather({rooted, &system, nullptr, nullptr, ""}).cpu.kinds;
+  REQUIRE(kinds.size() == 3);
+  CHECK(kinds[0].name == "performance");
+  CHECK(kinds[0].cores == 2);
+  // The fourth could not be asked.
+  CHECK(kinds[1].cpus == std::vector<int>{3});
+  CHECK(kinds[2].name == "efficiency");
 }
 
 TEST_CASE("damaged cpuinfo is survived") {

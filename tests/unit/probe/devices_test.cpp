@@ -148,6 +148,8 @@ TEST_CASE("NVML: memory, slices in place of the sliced GPU, and shared memory") 
   CHECK((*gpus)[0].memory_total.value == Bytes(25757220864));
   // 384 bits x 10501 MHz x 2 / 8: the 1008 GB/s of the data sheet.
   CHECK((*gpus)[0].bandwidth.value->per_second() == Approx(1008.1e9).epsilon(0.001));
+  // 16384 cores x 2520 MHz x 2: the data sheet's 82.6 TFLOPS.
+  CHECK(*(*gpus)[0].fp32_tflops.value == Approx(82.58).epsilon(0.001));
   CHECK((*gpus)[1].id == "MIG-3");
   CHECK((*gpus)[2].id == "MIG-4");
   CHECK_FALSE((*gpus)[1].bandwidth.known());
@@ -171,6 +173,49 @@ TEST_CASE("a visible-devices variable picks and orders, up to the first that doe
   CHECK(visible_devices("0,9,1", ids) == std::vector<std::size_t>{0});
   CHECK(visible_devices("", ids).empty());
   CHECK(visible_devices("-1", ids).empty());
+}
+
+TEST_CASE("GPUs are counted as CUDA counts them: the fastest first, or by their place on the bus") {
+  const auto gpu = [](const char* name, double rate) {
+    GpuFacts facts;
+    facts.name = name;
+    facts.id = name;
+    if (rate > 0) facts.fp32_tflops = derived(rate, "test");
+    return facts;
+  };
+  const std::vector<GpuFacts> by_bus = {gpu("T4", 8), gpu("A100", 19), gpu("T4", 8)};
+  const auto ordered = [](std::vector<GpuFacts> gpus, const std::optional<std::string>& order) {
+    const bool certain = order_as_cuda(order, gpus);
+    return std::pair(gpus.front().name, certain);
+  };
+  CHECK(ordered(by_bus, std::nullopt) == std::pair(std::string("A100"), true));
+  CHECK(ordered(by_bus, "FASTEST_FIRST") == std::pair(std::string("A100"), true));
+  CHECK(ordered(by_bus, "PCI_BUS_ID") == std::pair(std::string("T4"), true));
+  CHECK(ordered({gpu("T4", 0), gpu("A100", 19)}, std::nullopt) == std::pair(std::string("T4"), false));
+  CHECK(ordered({gpu("T4", 0), gpu("T4", 0)}, std::nullopt).second);
+}
+
+TEST_CASE("an Intel driver's memory regions are understood, and what is torn is not") {
+  // i915_drm.h: 16 bytes of header, regions of 88 bytes: class, instance, a reserved word, total,
+  // unallocated.
+  std::string answer(16 + 2 * 88, '\0');
+  answer[0] = 2;
+  answer[16 + 8 + 4] = 7;  // The system's memory does not count.
+  answer[16 + 88] = 1;     // The device's own: 8 GiB, 6 GiB of them free.
+  answer[16 + 88 + 8 + 4] = 2;
+  answer[16 + 88 + 16 + 4] = 1;
+  answer[16 + 88 + 16 + 3] = '\x80';
+  const auto memory = parse_memory_regions(answer, "i915");
+  REQUIRE(memory);
+  CHECK(memory->total == gibibytes(8));
+  CHECK(memory->free == gibibytes(6));
+  // Without the right to know, all of it seems free.
+  answer[16 + 88 + 16 + 4] = 2;
+  answer[16 + 88 + 16 + 3] = 0;
+  CHECK_FALSE(parse_memory_regions(answer, "i915")->free.has_value());
+  CHECK_FALSE(parse_memory_regions(answer.substr(0, 100), "i915").has_value());
+  CHECK_FALSE(parse_memory_regions(answer, "nouveau").has_value());
+  CHECK_FALSE(parse_memory_regions(std::string(4, '\xff'), "xe").has_value());
 }
 
 TEST_CASE("nvidia-smi's table is understood, also for a GPU without memory of its own") {

@@ -57,12 +57,24 @@ class WrittenSystem final : public SystemCalls, public ProcessorRegisters {
   [[nodiscard]] std::optional<Bytes> physical_memory() const override { return std::nullopt; }
   [[nodiscard]] std::optional<std::string> machine() const override { return "x86_64"; }
   [[nodiscard]] const ProcessorRegisters& processor() const override { return *this; }
+  [[nodiscard]] std::optional<std::string> memory_regions(const std::string&,
+                                                          const std::string& driver) const override {
+    // One region of the device's own, 16 GiB, of which 1 GiB is in use (xe_drm.h).
+    std::string answer(8 + 88, '\0');
+    answer[0] = answer[8] = 1;
+    answer[8 + 8 + 4] = 4;
+    answer[8 + 16 + 3] = 0x40;
+    return driver == "xe" ? std::optional(answer) : std::nullopt;
+  }
   [[nodiscard]] Result<std::unique_ptr<DynamicLibrary>> open_library(const std::string&) const override {
     throw std::logic_error("a recording opens no library");
   }
   [[nodiscard]] std::optional<CpuidRegisters> cpuid(std::uint32_t leaf, std::uint32_t) const override {
-    // Everything up to leaf 7, every flag.
-    return leaf == 0 ? CpuidRegisters{7, 0, 0, 0} : CpuidRegisters{1, ~0U, ~0U, ~0U};
+    // Everything up to leaf 1Ah, every flag.
+    return leaf == 0 ? CpuidRegisters{0x1a, 0, 0, 0} : CpuidRegisters{1, ~0U, ~0U, ~0U};
+  }
+  [[nodiscard]] std::optional<CpuidRegisters> cpuid_on(int cpu, std::uint32_t, std::uint32_t) const override {
+    return CpuidRegisters{cpu == 0 ? 0x40U << 24U : 0x20U << 24U, 0, 0, 0};
   }
   [[nodiscard]] std::uint64_t enabled_state() const override { return 0xe7; }
   [[nodiscard]] bool tiles_permitted() const override { return false; }
@@ -84,7 +96,10 @@ TEST_CASE("what the kernel, the processor and the environment answered is replay
   TemporaryTree original;
   original.add("/proc/meminfo", "MemTotal: 4000 kB\nMemAvailable: 3000 kB\n")
       .add("/sys/devices/system/cpu/online", "0-1\n")
-      .add("/proc/self/mountinfo", "20 1 8:0 / / rw - ext4 /dev/sda rw\n");
+      .add("/proc/self/mountinfo", "20 1 8:0 / / rw - ext4 /dev/sda rw\n")
+      .add("/sys/class/drm/card0/device/vendor", "0x8086\n")
+      .add("/sys/class/drm/card0/device/uevent", "DRIVER=xe\nPCI_SLOT_NAME=0000:03:00.0\n")
+      .add("/sys/class/drm/card0/device/drm/renderD128/dev", "226:128\n");
   const io::LocalFiles files;
   const RootedFiles rooted(files, original.root());
   const WrittenSystem system;
@@ -94,6 +109,9 @@ TEST_CASE("what the kernel, the processor and the environment answered is replay
   CHECK(before.cpu.has_isa("avx512f"));
   CHECK_FALSE(before.cpu.has_isa("amx_int8"));
   CHECK(before.storage.at(0).free.value == gibibytes(7));
+  CHECK(before.gpus.at(0).memory_total.value == gibibytes(16));
+  CHECK(before.gpus.at(0).memory_free.value == gibibytes(15));
+  CHECK(before.cpu.kinds.size() == 2);
 
   const std::string text = recorder.answers().text();
   const AnswerReplay replay{Answers(text)};
