@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "llmsize/probe/cpu.hpp"
+#include "llmsize/probe/platform.hpp"
 #include "llmsize/probe/probe.hpp"
 #include "llmsize/probe/text.hpp"
 
@@ -169,6 +170,17 @@ std::vector<CpuKind> kinds_of(const Surroundings& from, const CpuFacts& cpu,
   return result;
 }
 
+/// The widest vectors. Scalable ones have no width in their name; the kernel states it in bytes.
+Fact<int> vector_width(const FileReader& files, const std::vector<std::string>& isa) {
+  if (const auto bits = vector_bits(isa)) return derived(*bits, "cpu.isa");
+  const std::string path = "/proc/sys/abi/sve_default_vector_length";
+  constexpr std::int64_t bits_per_byte = 8, longest = 256;  // 2048 bits, as the architecture allows.
+  const auto bytes = read_integer(files, path);
+  if (std::count(isa.begin(), isa.end(), "sve") > 0 && bytes && *bytes > 0 && *bytes <= longest)
+    return reported(static_cast<int>(*bytes * bits_per_byte), path);
+  return unknown<int>("no instruction set states the width");
+}
+
 }  // namespace
 
 void gather_cpu_identity(const Surroundings& from, Host& host) {
@@ -178,13 +190,9 @@ void gather_cpu_identity(const Surroundings& from, Host& host) {
   host.cpu.model = model_of(cpuinfo, core_names);
   if (!host.cpu.model.known() && !text) host.cpu.model.source = text.error().message;
   host.cpu.isa = isa_of(cpuinfo, from.system);
-  if (host.cpu.isa.known()) {
-    const auto bits = vector_bits(*host.cpu.isa.value);
-    host.cpu.vector_bits =
-        bits ? derived(*bits, "cpu.isa") : unknown<int>("no instruction set states the width");
-  }
+  if (host.cpu.isa.known()) host.cpu.vector_bits = vector_width(from.files, *host.cpu.isa.value);
   host.cpu.kinds = kinds_of(from, host.cpu, core_names);
-  if (const auto flags = cpuinfo.value("flags"))
+  if (const auto flags = cpuinfo.value("flags"); flags && !is_xen_control_domain(from.files))
     for (const auto flag : fields_of(*flags))
       if (flag == "hypervisor" && !host.platform.virtualization.known())
         host.platform.virtualization =

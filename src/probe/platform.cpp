@@ -64,7 +64,29 @@ Fact<std::string> machine_of(const Surroundings& from) {
   return unknown<std::string>("no file names the architecture");
 }
 
+/// What firmware and hypervisors of processors without DMI say of themselves.
+Fact<std::string> described_hypervisor(const FileReader& files) {
+  // "VM00 Control Program: z/VM    7.2.0" or "… KVM/Linux"; an LPAR has no VM00.
+  if (const auto text = files.read_text("/proc/sysinfo"); text && text->find("VM00") != std::string::npos)
+    return reported(std::string(text->find("z/VM") != std::string::npos ? "z/vm" : "kvm"), "/proc/sysinfo");
+  const std::string node = "/proc/device-tree/hypervisor/compatible";
+  if (const auto text = files.read_text(node))
+    return reported(std::string(text->find("xen") != std::string::npos   ? "xen"
+                                : text->find("kvm") != std::string::npos ? "kvm"
+                                                                         : "unnamed hypervisor"),
+                    node);
+  if (files.exists("/proc/device-tree/ibm,partition-name"))
+    return reported(std::string("powervm"), "/proc/device-tree/ibm,partition-name");
+  return unknown<std::string>("no hypervisor shows itself");
+}
+
 Fact<std::string> hypervisor(const FileReader& files) {
+  if (is_xen_control_domain(files))
+    return unknown<std::string>("/proc/xen/capabilities: the control domain of Xen");
+  // "c6g.metal": a whole machine of a cloud whose vendor name is that of its virtual ones.
+  if (const auto product = read_trimmed(files, "/sys/class/dmi/id/product_name");
+      product && product->ends_with(".metal"))
+    return unknown<std::string>("/sys/class/dmi/id/product_name: a whole machine");
   // A cloud's bare-metal machines carry the same vendor, so the CPU's own bit must agree where there is one.
   const auto cpuinfo = files.read_text("/proc/cpuinfo");
   const bool is_x86 = cpuinfo && cpuinfo->find("flags") != std::string::npos &&
@@ -78,7 +100,7 @@ Fact<std::string> hypervisor(const FileReader& files) {
           return reported(std::move(*name), path);
   if (const auto type = read_trimmed(files, "/sys/hypervisor/type"))
     return reported(*type, "/sys/hypervisor/type");
-  return unknown<std::string>("no hypervisor shows itself");
+  return described_hypervisor(files);
 }
 
 /// What hypervisors answer to CPUID 0x40000000, as each documents it.
@@ -130,6 +152,11 @@ Fact<std::string> container(const FileReader& files) {
 
 }  // namespace
 
+bool is_xen_control_domain(const FileReader& files) {
+  const auto text = read_trimmed(files, "/proc/xen/capabilities");
+  return text && text->find("control_d") != std::string::npos;
+}
+
 std::optional<std::string> parse_os_release(std::string_view text) {
   constexpr std::string_view key = "PRETTY_NAME=";
   for (auto line : lines_of(text)) {
@@ -159,7 +186,7 @@ void gather_platform(const Surroundings& from, Host& host) {
                                          : unknown<bool>(platform.kernel.source);
   platform.virtualization =
       is_wsl ? derived(std::string("wsl"), platform.kernel.source) : hypervisor(from.files);
-  if (!platform.virtualization.known() && from.system != nullptr)
+  if (!platform.virtualization.known() && from.system != nullptr && !is_xen_control_domain(from.files))
     if (const auto name = registered_hypervisor(from.system->processor()))
       platform.virtualization = measured(*name, "CPUID 0x40000000");
   platform.container = container(from.files);
