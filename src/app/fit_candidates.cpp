@@ -1,7 +1,6 @@
 #include "llmsize/app/fit_candidates.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <map>
 #include <set>
@@ -42,14 +41,6 @@ std::vector<std::string> texts_at(const Json& entry, const char* key) {
   for (const auto& text : *found)
     if (text.is_string()) texts.push_back(text.get<std::string>());
   return texts;
-}
-
-/// Letters and digits alone, in lower case: "Apache 2.0" and "apache-2.0" are one license.
-std::string folded(std::string_view text) {
-  std::string out;
-  for (const char c : lower_case(text))
-    if (std::isalnum(static_cast<unsigned char>(c)) != 0) out += c;
-  return out;
 }
 
 /// How models with one capability are told from the others (data/model_capabilities.json).
@@ -117,8 +108,8 @@ class Filters {
       if (!rule) return tl::unexpected(rule.error());
       filters.capabilities_.push_back(std::move(*rule));
     }
-    for (const auto& family : options.families) filters.families_.push_back(folded(family));
-    for (const auto& license : options.licenses) filters.licenses_.insert(folded(license));
+    for (const auto& family : options.families) filters.families_.push_back(folded_name(family));
+    for (const auto& license : options.licenses) filters.licenses_.insert(folded_name(license));
     return filters;
   }
 
@@ -129,7 +120,7 @@ class Filters {
   }
 
   [[nodiscard]] bool allow(const Json& entry, const FitCandidate& candidate) {
-    const std::string family = folded(candidate.family);
+    const std::string family = folded_name(candidate.family);
     if (!families_.empty() &&
         std::none_of(families_.begin(), families_.end(),
                      [&](const std::string& wanted) { return family.starts_with(wanted); }))
@@ -146,7 +137,7 @@ class Filters {
     }
     if (licenses_.empty()) return true;
     if (candidate.license.empty()) ++without_license_;
-    return licenses_.contains(folded(candidate.license));
+    return licenses_.contains(folded_name(candidate.license));
   }
 
   [[nodiscard]] std::size_t without_license() const { return without_license_; }

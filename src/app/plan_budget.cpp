@@ -50,6 +50,7 @@ Result<void> set_budget(const Services& services, const Host& host, const PlanOp
   auto found = options.ram ? hypothetical(*options.ram, *factors, report) : probed(host, report);
   if (!found) return tl::unexpected(found.error());
   Bytes reserve = found->os_reserve;
+  report.reserve_by_rule = options.ram && !options.guide_method && !options.os_reserve;
   if (options.guide_method) {
     reserve = factors->os_reserve;
     report.os_reserve_source = "the guide's fixed reserve";

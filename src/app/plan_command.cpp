@@ -1,6 +1,7 @@
 #include "llmsize/app/plan_command.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -42,15 +43,24 @@ const RunnerUp* nearest_step(const PlanReport& report, std::string& role) {
   return nearest;
 }
 
-std::string next_flag(const PlanReport& report) {
-  if (report.plan.next_step)
-    return fmt::format("{} more for models would place {}", size_text(report.plan.next_step->extra),
-                       report.plan.next_step->role);
+/// "9.24 GiB more RAM (7.85 GiB of it for models) would make room for": what memory alone would bring.
+std::string more_memory(const GuideFactors& factors, Bytes extra, PlanReport& report) {
+  report.next_ram = growth_for(report.budget, extra, report.reserve_by_rule, factors);
+  return fmt::format("{} more RAM ({} of it for models) would make room for", size_text(*report.next_ram),
+                     size_text(extra));
+}
+
+std::string next_flag(const GuideFactors& factors, PlanReport& report) {
+  if (!report.needed_fact.empty()) return report.needed_fact;
+  if (const auto& next = report.plan.next_step)
+    return fmt::format("{} {}", more_memory(factors, next->extra, report), next->role);
   std::string role;
   if (const RunnerUp* step = nearest_step(report, role)) {
     const PlanVariant& variant = report.request.variants[step->variant];
-    return fmt::format("{} more for models would give {} {} {}", size_text(step->lacked), role, variant.model,
-                       variant.quant);
+    const std::string choice = fmt::format("{} {} as {}", variant.model, variant.quant, role);
+    if (variant.pool != 0)
+      return fmt::format("{} more GPU memory would make room for {}", size_text(step->lacked), choice);
+    return fmt::format("{} {}", more_memory(factors, step->lacked, report), choice);
   }
   return "-c sets another context, --policy quality larger quants";
 }
@@ -134,7 +144,21 @@ Result<std::string> emitted(const Services& services, const PlanOptions& options
   return names;
 }
 
+/// A longer context than a model learned works in the engine, and badly in answers.
+void note_long_contexts(PlanReport& report) {
+  std::set<std::string> noted;
+  for (const auto& instance : report.plan.instances) {
+    const PlanVariant& variant = report.request.variants[instance.variant];
+    if (variant.trained_context <= 0 || variant.context_tokens <= variant.trained_context) continue;
+    if (noted.insert(variant.model).second)
+      report.notes.push_back(fmt::format("{} was trained for {} tokens; the {} of {} go beyond that.",
+                                         variant.model, grouped(variant.trained_context),
+                                         grouped(variant.context_tokens), fmt::join(instance.roles, ", ")));
+  }
+}
+
 void add_notes(const PlanOptions& options, PlanReport& report) {
+  note_long_contexts(report);
   report.notes.push_back(
       fmt::format("Each server's prompt cache is capped at {}; llama-server's own default is 8 GiB, so "
                   "set --cache-ram on every command line.",
@@ -165,10 +189,10 @@ Result<void> solve_report(const Host& host, const PlanOptions& options, PlanRepo
 }
 
 /// Why each role got what it got, what is left, and what the guide would have done.
-Result<void> explain_plan(const Services& services, PlanReport& report) {
+Result<void> explain_plan(const Services& services, const GuideFactors& factors, PlanReport& report) {
   report.runner_ups = runner_ups(report.request, report.plan);
   report.spare_uses = spare_uses(report.request, report.plan);
-  report.next_step = next_flag(report);
+  report.next_step = next_flag(factors, report);
   const auto guide = catalog::load_guide_configuration(services.catalog, report.budget.total);
   if (!guide) return tl::unexpected(guide.error());
   report.guide_advice = compare_with_guide(report.request, report.plan, *guide);
@@ -214,7 +238,8 @@ Result<PlanReport> finish_plan(const Services& services, const Host& host, const
   mark_mocks(*factors, report);
   add_notes(options, report);
   check_files(services, options, report);
-  if (auto explained = explain_plan(services, report); !explained) return tl::unexpected(explained.error());
+  if (auto explained = explain_plan(services, *factors, report); !explained)
+    return tl::unexpected(explained.error());
   report.deployment = deployment_of(report, options.serving);
   report.deployment.document = render::plan_json(report);
   return report;

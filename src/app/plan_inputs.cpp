@@ -66,6 +66,15 @@ Result<std::map<std::string, Pin>> parse_pins(const Services& services, const Pl
   return pins;
 }
 
+/// An exclusion that names no model would silently exclude nothing.
+Result<void> check_exclusions(const Services& services, const PlanOptions& options) {
+  for (const auto& name : options.excluded)
+    if (!services.catalog.find_by_name("model", name))
+      return fail(ErrorCode::usage, fmt::format("--exclude {}: the catalog has no such model", name),
+                  services.catalog.similar_hint("model", name));
+  return {};
+}
+
 /// A setting for one role, such as -c ROLE=N, that names no role would silently do nothing.
 Result<void> check_role_names(const PlanOptions& options, const std::vector<RoleDefinition>& roles) {
   for (const auto* settings : {&options.context_of, &options.parallel_of})
@@ -97,25 +106,33 @@ class Assembly {
       const auto pin = pins.find(role.id);
       return pin == pins.end() ? nullptr : &pin->second;
     };
-    for (const auto& role : roles)
+    for (const auto& role : roles) {
+      if (is_left_out(role, pin_of(role))) continue;
       for (const auto& candidate : candidates_of(role, pin_of(role))) ++users_[key(role, candidate.model)];
+    }
     for (const auto& role : roles)
       if (auto added = add_role(role, pin_of(role)); !added) return added;
     forget_lone_files();
-    if (unknown_licences_.empty()) return {};
-    report_.notes.push_back(
-        fmt::format("{} models state no license in the catalog, so the filter left them out: {}",
-                    unknown_licences_.size(), fmt::join(unknown_licences_, ", ")));
+    add_licence_notes();
     return {};
   }
 
  private:
+  /// The guide runs no such role on so small a machine.
+  [[nodiscard]] bool is_left_out(const RoleDefinition& role, const Pin* pin) const {
+    return pin == nullptr && report_.budget.total < gibibytes(role.lowest_gib);
+  }
+
   /// A flag for this role, then what its definition says, then a flag for every role.
-  [[nodiscard]] RoleRun run_of(const RoleDefinition& role) const {
-    RoleRun run{role.context_tokens.value_or(options_.context_tokens.value_or(default_context)),
-                role.parallel.value_or(options_.parallel.value_or(default_slots)), role.load_mode};
+  [[nodiscard]] RoleRun run_of(const RoleDefinition& role, const std::string& model) const {
+    RoleRun run{0, role.parallel.value_or(options_.parallel.value_or(default_slots)), role.load_mode};
     if (const auto own = options_.context_of.find(role.id); own != options_.context_of.end())
       run.context_tokens = own->second;
+    else if (role.context_tokens || options_.context_tokens)
+      run.context_tokens = role.context_tokens ? *role.context_tokens : *options_.context_tokens;
+    else
+      // A model that cannot be read is refused where it is sized.
+      run.context_tokens = sizer_.default_context(model).value_or(default_context);
     if (const auto own = options_.parallel_of.find(role.id); own != options_.parallel_of.end())
       run.parallel = own->second;
     return run;
@@ -132,7 +149,7 @@ class Assembly {
   }
 
   [[nodiscard]] std::string key(const RoleDefinition& role, const std::string& model) const {
-    const RoleRun run = run_of(role);
+    const RoleRun run = run_of(role, model);
     return fmt::format("{} {}x{} {}", model, run.context_tokens, run.parallel,
                        run.load_mode ? static_cast<int>(*run.load_mode) : -1);
   }
@@ -144,9 +161,23 @@ class Assembly {
       unknown_licences_.insert(model);
       return false;
     }
+    seen_licences_.insert(lower_case(*licence.value));
     return std::any_of(options_.licences.begin(), options_.licences.end(), [&](const std::string& wanted) {
-      return lower_case(*licence.value) == lower_case(wanted);
+      return folded_name(*licence.value) == folded_name(wanted);
     });
+  }
+
+  void add_licence_notes() {
+    if (!unknown_licences_.empty())
+      report_.notes.push_back(
+          fmt::format("{} models state no license in the catalog, so the filter left them out: {}",
+                      unknown_licences_.size(), fmt::join(unknown_licences_, ", ")));
+    std::set<std::string> seen;
+    for (const auto& licence : seen_licences_) seen.insert(folded_name(licence));
+    for (const auto& wanted : options_.licences)
+      if (!seen.contains(folded_name(wanted)))
+        report_.notes.push_back(fmt::format("No candidate is under --license {}; theirs are: {}.", wanted,
+                                            fmt::join(seen_licences_, ", ")));
   }
 
   [[nodiscard]] bool excluded(const std::string& model) const {
@@ -177,7 +208,7 @@ class Assembly {
 
   Result<void> add_role(const RoleDefinition& role, const Pin* pin) {
     PlanRole planned = planned_role(role, pin);
-    if (pin == nullptr && report_.budget.total < gibibytes(role.lowest_gib)) {
+    if (is_left_out(role, pin)) {
       planned.unavailable_because =
           fmt::format("left out below {}, as the guide does; --pin {}=MODEL asks for it",
                       size_text(gibibytes(role.lowest_gib)), role.id);
@@ -246,6 +277,8 @@ class Assembly {
       variant.decode_tokens_per_second = sizer_.decode_speed(variant, host_, speed_request(options_));
     const auto& speed = variant.decode_tokens_per_second;
     if (speed && *speed >= lowest) return true;
+    if (!speed)
+      report_.needed_fact = "--bandwidth or --cpu says how fast memory is, which a lowest speed needs";
     filtered_by_.insert(
         speed ? fmt::format("{} {} decodes {:.1f} tokens/s", variant.model, variant.quant, *speed)
               : std::string("speed is unknown without --bandwidth or --cpu"));
@@ -256,7 +289,7 @@ class Assembly {
                                     const std::string& quant) {
     const std::string name = key(role, model) + " " + quant;
     if (const auto found = variants_.find(name); found != variants_.end()) return found->second;
-    auto variant = sizer_.variant(model, quant, run_of(role), users_[key(role, model)]);
+    auto variant = sizer_.variant(model, quant, run_of(role, model), users_[key(role, model)]);
     if (!variant) return tl::unexpected(variant.error());
     report_.request.variants.push_back(std::move(*variant));
     return variants_[name] = report_.request.variants.size() - 1;
@@ -267,8 +300,8 @@ class Assembly {
     const std::string name =
         fmt::format("{} {} gpu{}x{}", key(role, model), quant, group.pool, group.devices.size());
     if (const auto found = gpu_variants_.find(name); found != gpu_variants_.end()) return found->second;
-    auto variant = sizer_.variant_on(group, model, quant, run_of(role), users_[key(role, model)], host_,
-                                     speed_request(options_));
+    auto variant = sizer_.variant_on(group, model, quant, run_of(role, model), users_[key(role, model)],
+                                     host_, speed_request(options_));
     auto& index = gpu_variants_[name];
     if (!variant || !*variant) return index;
     report_.request.variants.push_back(std::move(**variant));
@@ -286,7 +319,7 @@ class Assembly {
   std::map<std::string, std::size_t> users_;
   std::map<std::string, std::size_t> variants_;
   std::map<std::string, std::optional<std::size_t>> gpu_variants_;
-  std::set<std::string> unknown_licences_;
+  std::set<std::string> unknown_licences_, seen_licences_;
   std::set<std::string> filtered_by_;  ///< Of the role being added.
 };
 
@@ -344,6 +377,7 @@ Result<void> add_roles(const Services& services, const Host& host, const PlanOpt
                        const std::vector<RoleDefinition>& roles, const std::vector<DeviceGroup>& gpus,
                        PlanSizer& sizer, PlanReport& report) {
   if (auto checked = check_role_names(options, roles); !checked) return checked;
+  if (auto checked = check_exclusions(services, options); !checked) return checked;
   const auto pins = parse_pins(services, options, roles);
   if (!pins) return tl::unexpected(pins.error());
   auto losses = catalog::load_quant_losses(services.catalog);

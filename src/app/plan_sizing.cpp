@@ -19,7 +19,7 @@ Result<PlanSizer::Loaded*> PlanSizer::loaded(const std::string& name) {
   const auto entry = services_.catalog.find_by_name("model", name);
   if (!entry)
     return fail(ErrorCode::not_found, fmt::format("the catalog has no model \"{}\"", name),
-                fmt::format("Similar: {}.", fmt::join(services_.catalog.similar("model", name), ", ")));
+                services_.catalog.similar_hint("model", name));
   auto model = catalog::load_model(services_.catalog, *entry);
   if (!model) return tl::unexpected(model.error());
   auto architecture = catalog::load_architecture(services_.catalog, model->architecture);
@@ -94,6 +94,7 @@ Result<PlanVariant> PlanSizer::variant(const std::string& name, const std::strin
   variant.model = (*base)->model.id;
   variant.quant = quant;
   variant.context_tokens = role_run.context_tokens;
+  variant.trained_context = (*model)->hyperparameters.context_length();
   variant.parallel = role_run.parallel;
   variant.id = fmt::format("{} {} {}x{}{}", variant.model, quant, role_run.context_tokens, role_run.parallel,
                            load_mode_suffix(role_run));
@@ -140,6 +141,7 @@ Result<std::optional<PlanVariant>> PlanSizer::variant_on(const DeviceGroup& grou
   variant.pool = group.pool;
   variant.devices = count;
   variant.context_tokens = role_run.context_tokens;
+  variant.trained_context = (*model)->hyperparameters.context_length();
   variant.parallel = role_run.parallel;
   variant.architecture = (*base)->architecture.id;
   variant.id = fmt::format("{} {} {}x{} gpu{}x{}{}", variant.model, quant, role_run.context_tokens,
@@ -252,6 +254,12 @@ std::optional<double> PlanSizer::decode_speed(const PlanVariant& variant, const 
   const auto speed = estimate_speed(services_, **model, *layout, *run, host, asked);
   if (!speed || !speed->decode) return std::nullopt;
   return speed->decode->mid.per_second();
+}
+
+Result<std::int64_t> PlanSizer::default_context(const std::string& model) {
+  const auto base = loaded(model);
+  if (!base) return tl::unexpected(base.error());
+  return default_context_for((*base)->model.hyperparameters);
 }
 
 Fact<std::string> PlanSizer::licence(const std::string& model) {

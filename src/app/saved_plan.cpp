@@ -1,5 +1,7 @@
 #include "llmsize/app/saved_plan.hpp"
 
+#include <set>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -129,10 +131,26 @@ Result<SavedRole> role_of(const json& row, const std::string& where) {
   return role;
 }
 
+/// What a hand-made change breaks most easily: a role whose instance is not there would be checked by nobody.
+std::string inconsistency(const SavedPlan& plan) {
+  std::set<std::string> instances;
+  for (std::size_t i = 0; i < plan.instances.size(); ++i)
+    if (!instances.insert(plan.instances[i].id).second)
+      return fmt::format("/instances/{} has the id \"{}\", which stands twice", i, plan.instances[i].id);
+  for (std::size_t i = 0; i < plan.roles.size(); ++i) {
+    const SavedRole& role = plan.roles[i];
+    const bool served = role.status == "placed" || role.status == "shared";
+    if (served && !instances.contains(role.instance))
+      return fmt::format("/roles/{} is {}, but there is no instance \"{}\"", i, role.status, role.instance);
+  }
+  return "";
+}
+
 }  // namespace
 
 Result<SavedPlan> parse_saved_plan(const std::string& content, const std::string& path) {
   const auto document = json::parse(content, nullptr, false);
+  if (document.is_discarded()) return malformed(path, "this is no JSON: is the file whole?");
   if (!document.is_object() || !document.contains("schema") || document["schema"] != "llmsize.plan/1")
     return malformed(path, "this is no llmsize.plan/1");
   SavedPlan plan;
@@ -161,6 +179,7 @@ Result<SavedPlan> parse_saved_plan(const std::string& content, const std::string
     if (!instance) return malformed(path, instance.error().message);
     plan.instances.push_back(std::move(*instance));
   }
+  if (const auto what = inconsistency(plan); !what.empty()) return malformed(path, what);
   return plan;
 }
 

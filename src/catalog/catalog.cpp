@@ -187,10 +187,14 @@ Result<nlohmann::json> Catalog::parse(const EntryReference& entry) const {
 
 Result<nlohmann::json> Catalog::get(std::string_view kind, std::string_view id) const {
   if (const auto entry = find(kind, id)) return parse(*entry);
-  const auto near = similar(kind, id);
   return fail(ErrorCode::not_found, fmt::format("no {} named \"{}\" in the catalog", kind, id),
-              near.empty() ? fmt::format("llmsize catalog list {} shows all.", kind)
-                           : fmt::format("Did you mean {}?", fmt::join(near, ", ")));
+              similar_hint(kind, id));
+}
+
+std::string Catalog::similar_hint(std::string_view kind, std::string_view name) const {
+  const auto near = similar(kind, name);
+  return near.empty() ? fmt::format("llmsize catalog list {} shows all.", kind)
+                      : fmt::format("Did you mean {}?", fmt::join(near, ", "));
 }
 
 std::vector<std::string> Catalog::similar(std::string_view kind, std::string_view name,

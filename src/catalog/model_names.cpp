@@ -74,10 +74,8 @@ Result<NamedModel> find_model(const Catalog& catalog, std::string_view name) {
     if (auto named = find_with_file_type(catalog, name)) return *std::move(named);
   }
   const auto shown = name.substr(0, longest_name);
-  const auto near = catalog.similar("model", shown);
   return fail(ErrorCode::not_found, fmt::format("no model named \"{}\" in the catalog", shown),
-              near.empty() ? "llmsize catalog list model shows all."
-                           : fmt::format("Did you mean {}?", fmt::join(near, ", ")));
+              catalog.similar_hint("model", shown));
 }
 
 }  // namespace llmsize::catalog

@@ -1,6 +1,7 @@
 #include "llmsize/catalog/roles.hpp"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -142,12 +143,85 @@ void sort_by_priority(std::vector<RoleDefinition>& roles) {
                    [](const RoleDefinition& a, const RoleDefinition& b) { return a.priority < b.priority; });
 }
 
+enum class Shape { text, number, flag, texts, list };
+
+/// The keys of a role in a file; a source may say where it comes from.
+const std::map<std::string, Shape>& role_keys() {
+  static const std::map<std::string, Shape> keys = {
+      {"as_of", Shape::text},        {"candidates", Shape::list},
+      {"cloud", Shape::flag},        {"context_tokens", Shape::number},
+      {"draft_for", Shape::text},    {"id", Shape::text},
+      {"like", Shape::text},         {"load_mode", Shape::text},
+      {"lowest_gib", Shape::number}, {"min_quality", Shape::number},
+      {"needs", Shape::texts},       {"min_tokens_per_second", Shape::number},
+      {"parallel", Shape::number},   {"priority", Shape::number},
+      {"required", Shape::flag},     {"source", Shape::text},
+      {"tier", Shape::text},         {"weight", Shape::number}};
+  return keys;
+}
+
+const std::map<std::string, Shape>& candidate_keys() {
+  static const std::map<std::string, Shape> keys = {
+      {"basis", Shape::text}, {"capability", Shape::number}, {"guide", Shape::flag}, {"model", Shape::text}};
+  return keys;
+}
+
+bool has_shape(const json& value, Shape shape) {
+  switch (shape) {
+    case Shape::text:
+      return value.is_string();
+    case Shape::number:
+      return value.is_number() || value.is_null();
+    case Shape::flag:
+      return value.is_boolean();
+    case Shape::texts:
+      return value.is_array() &&
+             std::all_of(value.begin(), value.end(), [](const json& item) { return item.is_string(); });
+    case Shape::list:
+      return value.is_array();
+  }
+  return false;
+}
+
+/// A key that nothing reads, or a value that nothing understands, would be a wish that is silently ignored.
+Result<void> check_keys(const json& object, const std::map<std::string, Shape>& known,
+                        const std::string& where) {
+  constexpr const char* names[] = {"a text", "a number", "true or false", "a list of texts", "a list"};
+  for (const auto& [key, value] : object.items()) {
+    const auto found = known.find(key);
+    const std::string place = where + "/" + key.substr(0, 60);
+    if (found == known.end()) {
+      std::vector<std::string> keys;
+      for (const auto& entry : known) keys.push_back(entry.first);
+      return fail(ErrorCode::malformed, place + ": there is no such key",
+                  fmt::format("Known keys: {}.", fmt::join(keys, ", ")));
+    }
+    if (!has_shape(value, found->second))
+      return broken(place, fmt::format("must be {}", names[static_cast<int>(found->second)]));
+  }
+  return {};
+}
+
+Result<void> check_role_keys(const json& stated, const std::string& where) {
+  if (!stated.is_object()) return {};
+  if (auto checked = check_keys(stated, role_keys(), where); !checked) return checked;
+  const auto list = stated.find("candidates");
+  for (std::size_t i = 0; list != stated.end() && i < list->size(); ++i) {
+    const json& candidate = (*list)[i];
+    if (!candidate.is_object()) continue;
+    const std::string place = fmt::format("{}/candidates/{}", where, i);
+    if (auto checked = check_keys(candidate, candidate_keys(), place); !checked) return checked;
+  }
+  return {};
+}
+
 /// A role of a file: what it says over what the catalog's role of that name, or the one it is "like", says.
 Result<json> completed(const Catalog& catalog, const json& stated, std::size_t position,
                        const std::string& where) {
   json entry = {{"priority", position + 1}, {"tier", "HOT"}};
   if (!stated.is_string() && !stated.is_object())
     return broken(where, "a role is a name, or an object with an \"id\"");
+  if (auto checked = check_role_keys(stated, where); !checked) return tl::unexpected(checked.error());
   const std::string id = stated.is_string() ? stated.get<std::string>() : text(stated, "id");
   const std::string like = stated.is_object() && stated.contains("like") ? text(stated, "like") : id;
   if (const auto reference = catalog.find("role", like)) {
@@ -156,7 +230,7 @@ Result<json> completed(const Catalog& catalog, const json& stated, std::size_t p
     entry.merge_patch(*known);
   } else if (stated.is_string() || like != id) {
     return fail(ErrorCode::not_found, fmt::format("{}: the catalog has no role \"{}\"", where, like),
-                fmt::format("Similar: {}.", fmt::join(catalog.similar("role", like), ", ")));
+                catalog.similar_hint("role", like));
   }
   if (stated.is_object()) entry.merge_patch(stated);
   entry["id"] = id;
@@ -216,7 +290,7 @@ Result<void> check_models(const Catalog& catalog, const RoleDefinition& role, co
     if (!catalog.find_by_name("model", candidate.model))
       return fail(ErrorCode::not_found,
                   fmt::format("{}: the catalog has no model \"{}\"", where, candidate.model.substr(0, 100)),
-                  fmt::format("Similar: {}.", fmt::join(catalog.similar("model", candidate.model), ", ")));
+                  catalog.similar_hint("model", candidate.model));
   if (role.candidates.empty() && !role.cloud)
     return broken(where, "a role that no API serves needs \"candidates\", or \"needs\" to choose them by");
   return {};
@@ -228,7 +302,7 @@ Result<RoleDefinition> load_role(const Catalog& catalog, const std::string& id) 
   const auto reference = catalog.find("role", id);
   if (!reference)
     return fail(ErrorCode::not_found, fmt::format("there is no role \"{}\"", id),
-                fmt::format("Similar: {}.", fmt::join(catalog.similar("role", id), ", ")));
+                catalog.similar_hint("role", id));
   const auto entry = catalog.parse(*reference);
   if (!entry) return tl::unexpected(entry.error());
   return parse_role(id, *entry, reference->location.describe());

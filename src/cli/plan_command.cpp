@@ -252,6 +252,12 @@ Command plan_command(const app::Services& services) {
     if (flags->diff ? flags->files.size() != 2 : !flags->files.empty())
       return fail(ErrorCode::usage, "--diff compares two saved plans, and nothing else takes file names",
                   "For example llmsize plan --diff before.json after.json.");
+    if (options.ram && !flags->host_file.empty())
+      return fail(ErrorCode::usage, "--ram describes one machine and --host another", "Give one of them.");
+    const bool writes = !options.emit.empty() || !options.out.empty();
+    if (writes && (flags->diff || !flags->check.empty()))
+      return fail(ErrorCode::usage, "--check and --diff write no configuration",
+                  "Leave --emit and --out away, or plan again with them.");
     if (flags->diff) return app::compare_plans(services, flags->files[0], flags->files[1], options.json);
     const auto host = options.ram ? Result<Host>(Host{}) : app::host_for_budget(services, flags->host_file);
     if (!host) return tl::unexpected(host.error());

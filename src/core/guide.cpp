@@ -6,6 +6,9 @@
 namespace llmsize {
 namespace {
 
+/// Small machines keep a quarter of their RAM for the system.
+constexpr std::int64_t reserve_divisor = 4;
+
 Bytes scaled(Bytes size, double factor) {
   const double product = static_cast<double>(size.value()) * factor;
   // 2^63 as a double: the first value that does not fit.
@@ -47,8 +50,24 @@ MemoryBudget guide_budget(Bytes total, const GuideFactors& factors) {
 }
 
 Bytes default_os_reserve(Bytes total, const GuideFactors& factors) {
-  constexpr std::int64_t smallest_share = 4;
-  return std::min(factors.os_reserve, Bytes(total.value() / smallest_share));
+  return std::min(factors.os_reserve, Bytes(total.value() / reserve_divisor));
+}
+
+Bytes growth_for(const MemoryBudget& budget, Bytes extra, bool reserve_by_rule, const GuideFactors& factors) {
+  const auto total = static_cast<double>(budget.total.value());
+  const auto wanted = static_cast<double>(extra.value());
+  if (total <= 0 || wanted <= 0) return Bytes(0);
+  const double for_models = 1 - static_cast<double>(budget.safety.value()) / total;
+  // Up to here the reserve takes its share of every byte that is added.
+  const double fixed_from =
+      reserve_by_rule ? reserve_divisor * static_cast<double>(factors.os_reserve.value()) : 0;
+  const double below = std::max(0.0, fixed_from - total);
+  const double share_below = for_models - 1.0 / reserve_divisor;
+  if (for_models <= 0 || (below > 0 && share_below <= 0)) return Bytes(Bytes::highest);
+  const double gained_below = below * share_below;
+  const double growth =
+      wanted <= gained_below ? wanted / share_below : below + (wanted - gained_below) / for_models;
+  return Bytes(static_cast<std::int64_t>(std::ceil(growth)));
 }
 
 Bytes guide_kv_cache(TokenCount context, const GuideFactors& factors) {

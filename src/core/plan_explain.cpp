@@ -74,6 +74,15 @@ std::optional<RunnerUp> runner_up(const PlanRequest& request, const Plan& plan, 
   return nearest;
 }
 
+/// Tokens of context that `spare` is enough for beside what the variant has: whole multiples of that, and no
+/// more than the model was trained for.
+std::int64_t spare_context(const PlanVariant& variant, Bytes spare) {
+  if (variant.kv_per_role <= Bytes(0)) return 0;
+  const std::int64_t tokens = spare.value() / variant.kv_per_role.value() * variant.context_tokens;
+  if (variant.trained_context <= 0) return tokens;
+  return std::clamp<std::int64_t>(variant.trained_context - variant.context_tokens, 0, tokens);
+}
+
 const PlanInstance* instance_of(const Plan& plan, const std::string& role) {
   for (const auto& placement : plan.roles)
     if (placement.role == role && placement.instance) return &plan.instances[*placement.instance];
@@ -112,11 +121,11 @@ std::vector<std::string> spare_uses(const PlanRequest& request, const Plan& plan
     if (workers && one > Bytes(0) && spare >= one)
       uses.push_back(fmt::format("{} more instances of the workers' model, {} each",
                                  spare.value() / one.value(), size_text(one)));
-    if (instance.tier == PlanTier::hot && variant.kv_per_role > Bytes(0) && spare > variant.kv_per_role)
-      uses.push_back(
-          fmt::format("{} tokens more context for {}, {} per {} tokens",
-                      grouped(spare.value() / variant.kv_per_role.value() * variant.context_tokens),
-                      instance.id, size_text(variant.kv_per_role), grouped(variant.context_tokens)));
+    if (const std::int64_t tokens = spare_context(variant, spare);
+        instance.tier == PlanTier::hot && tokens > 0)
+      uses.push_back(fmt::format("{} tokens more context for {}, {} per {} tokens", grouped(tokens),
+                                 instance.id, size_text(variant.kv_per_role),
+                                 grouped(variant.context_tokens)));
     if (instance.tier != PlanTier::hot)
       uses.push_back(fmt::format("{} more would keep {} loaded instead of WARM",
                                  size_text(std::max(Bytes(0), instance.in_group - spare)), instance.id));

@@ -44,6 +44,13 @@ std::string lower_case(std::string_view text) {
   return out;
 }
 
+std::string folded_name(std::string_view text) {
+  std::string out;
+  for (const char c : lower_case(text))
+    if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) out += c;
+  return out;
+}
+
 std::string size_text(Bytes size) {
   constexpr std::array units = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
   auto amount = static_cast<double>(size.value());

@@ -173,7 +173,8 @@ std::string plan_json(const PlanReport& report) {
   const auto& next = report.plan.next_step;
   document["next_step"] = {{"text", report.next_step},
                            {"role", next ? Json(next->role) : Json()},
-                           {"extra_bytes", next ? Json(next->extra.value()) : Json()}};
+                           {"extra_bytes", next ? Json(next->extra.value()) : Json()},
+                           {"ram_bytes", report.next_ram ? Json(report.next_ram->value()) : Json()}};
   document["objective"] = {{"value", report.plan.objective.value},
                            {"bound", report.plan.objective.bound},
                            {"gap", report.plan.objective.gap()}};

@@ -15,7 +15,8 @@ std::string headline(const PlanReport& report) {
     ++local;
     if (role.instance) ++served;
   }
-  std::string line = fmt::format("{} of {} roles run on {}", served, local, report.host);
+  std::string line = local == 0 ? "No role needs local memory: APIs serve them all"
+                                : fmt::format("{} of {} roles run on {}", served, local, report.host);
   if (!report.plan.pools.empty()) {
     const PoolUse& use = report.plan.pools.front();
     line += fmt::format(", with {} of {} used, bound by {}", size_text(use.hot + use.warm_peak),

@@ -61,8 +61,16 @@ class EmittedPlan(CommandLineCase):
         if shutil.which(program) is None:
             self.skipTest(f"{program} is not installed, so its check of the files does not run")
 
+    answers = {}
+
+    def answer(self, *command):
+        """The document that a command prints; asked once, because several tests ask for the same one and it never varies."""
+        if command not in self.answers:
+            self.answers[command] = json.dumps(self.document(*command))
+        return json.loads(self.answers[command])
+
     def plan(self, *flags):
-        return self.document("plan", *flags)
+        return self.answer("plan", *flags)
 
     def emit(self, form, *flags):
         result = run("plan", "--emit", form, *flags)
@@ -95,7 +103,7 @@ class EmittedPlan(CommandLineCase):
                       "-ncmoe", options["--n-cpu-moe"]]
             if "--tensor-split" in options:
                 flags += ["-ts", options["--tensor-split"]]
-        sized = self.document("estimate", "-m", instance["model"], "--quant", instance["quant"], "--isa", "avx2", *flags)
+        sized = self.answer("estimate", "-m", instance["model"], "--quant", instance["quant"], "--isa", "avx2", *flags)
         if options.get("--device", "none") == "none":
             self.assertEqual(sized["memory"]["high_bytes"], instance["memory_bytes"], instance["id"])
         else:
@@ -266,7 +274,7 @@ class EmittedPlan(CommandLineCase):
             check = self.document("plan", "--check", str(saved), "--ram", "96")
             self.assertEqual(check["pools"][0]["headroom_bytes"], pool["headroom_bytes"])
             roles.write_text(text.replace("mmap", "none"))
-            self.assertEqual(self.plan(*flags)["pools"][0]["shared_bytes"], 0)
+            self.assertEqual(self.document("plan", *flags)["pools"][0]["shared_bytes"], 0)
 
     def test_a_role_that_states_only_needs_gets_the_catalogs_models_for_them(self):
         plan = self.roles('{"roles": [{"id": "eyes", "needs": ["vision"]}, {"id": "hands", "needs": ["code"], "tier": "WARM"}]}')
@@ -288,6 +296,10 @@ class EmittedPlan(CommandLineCase):
             '{"roles": [{"id": "x", "like": "workers", "load_mode": "magic"}]}': "load_mode",
             '{"roles": [{"id": "x", "like": "workers", "load_mode": 5}]}': "load_mode",
             '{"roles": ["workers", "workers"]}': "twice",
+            '{"roles": [{"id": "workers", "context": 4096}]}': "/roles/0/context",
+            '{"roles": [{"id": "a", "candidates": [{"model": "qwen3-8b", "capability": 0.5, "quant": "Q8_0"}]}]}': "/roles/0/candidates/0/quant",
+            '{"roles": [{"id": "workers", "required": 1}]}': "true or false",
+            '{"roles": [{"id": "workers", "needs": "vision"}]}': "list of texts",
             '{"roles": [{"id": "a", "candidates": [{"model": "qwen3-8b", "capability": 7}]}]}': "capability",
         }
         for text, says in cases.items():
@@ -309,6 +321,44 @@ class EmittedPlan(CommandLineCase):
             self.assertTrue(smaller["lost_roles"])
             self.assertNotIn("frontdoor", smaller["lost_roles"])
             self.assertIn("no longer fits", run("plan", "--check", str(saved), "--ram", "64").stdout)
+
+    def test_saved_plans_that_contradict_themselves_are_refused(self):
+        plan = json.loads(run("plan", "--ram", "64", "--json").stdout)
+        with tempfile.TemporaryDirectory() as folder:
+            saved = pathlib.Path(folder) / "plan.json"
+            for change, says in (({"instances": []}, "there is no instance"),
+                                 ({"instances": plan["instances"][:1] * 2}, "stands twice")):
+                saved.write_text(json.dumps({**plan, **change}))
+                self.failure("plan", "--check", str(saved), "--ram", "64", status=1, says=says)
+            saved.write_text(json.dumps(plan)[:-40])
+            self.failure("plan", "--check", str(saved), "--ram", "64", status=1, says="no JSON")
+            self.failure("plan", "--check", str(saved), "--ram", "64", "--emit", "shell", status=2, says="--emit")
+            self.failure("plan", "--ram", "64", "--host", str(saved), status=2, says="--host")
+
+    def test_contexts_stay_within_what_models_were_trained_for_unless_asked(self):
+        flags = ("--ram", "32", "--roles", "hybrid_routing", "--pin", "gatekeeper=phi-3-mini-4k-instruct:Q4_K_M")
+        plan = self.plan(*flags)
+        self.assertEqual({i["context_tokens"] for i in plan["instances"] if "4k" in i["model"]}, {4096})
+        self.assertFalse([use for use in plan["spare_uses"] if "gatekeeper" in use])
+        longer = self.plan(*flags, "-c", "gatekeeper=8192")
+        self.assertTrue(any("trained for 4,096" in note for note in longer["notes"]))
+
+    def test_filters_that_name_nothing_say_so(self):
+        self.failure("plan", "--ram", "64", "--exclude", "nosuch", status=2, says="nosuch")
+        foo = self.document("plan", "--ram", "64", "--license", "foo", status=3)
+        self.assertTrue(any("--license foo" in note and "apache" in note for note in foo["notes"]))
+        folded, spelled = (self.document("plan", "--ram", "64", "--license", name) for name in ("Apache-2.0", "apache 2.0"))
+        self.assertEqual(folded["roles"], spelled["roles"])
+        slow = self.document("plan", "--ram", "64", "--min-speed", "10", status=3)
+        self.assertIn("--bandwidth", slow["next_step"]["text"])
+
+    def test_the_next_step_up_says_how_much_ram_it_takes(self):
+        plan = self.plan("--ram", "64")
+        grown = (64 << 30) + plan["next_step"]["ram_bytes"]
+        larger = self.plan("--ram", str(grown) + "B")
+        placed = lambda p: sum(role["instance"] is not None for role in p["roles"])
+        better = placed(larger) > placed(plan) or larger["objective"]["value"] > plan["objective"]["value"]
+        self.assertTrue(better, plan["next_step"])
 
     def test_a_plan_over_gpus_and_nodes_is_checked_against_them(self):
         for flags, fewer in ((("--ram", "64", "--gpu", "2x RTX 4090"), ("--ram", "64", "--gpu", "RTX 4090")),
@@ -336,7 +386,7 @@ class EmittedPlan(CommandLineCase):
 
     def test_hostile_plan_files_are_clear_errors(self):
         good = json.loads(run("plan", "--ram", "16", "--json").stdout)
-        broken = [("", "no llmsize.plan/1"), ("{}", "no llmsize.plan/1"), ('{"schema": "llmsize.plan/1"}', "/host")]
+        broken = [("", "no JSON"), ("{}", "no llmsize.plan/1"), ('{"schema": "llmsize.plan/1"}', "/host")]
         for key, value, says in (("memory_bytes", -1, "/instances/0/memory_bytes"), ("memory_bytes", 2**64, "memory_bytes"),
                                  ("context_tokens", 1e300, "context_tokens"), ("tier", "LUKEWARM", "tier"), ("run", [], "run"),
                                  ("roles", {"a": 1}, "roles"), ("model", "gpt-9", "gpt-9"), ("quant", "Q99", "Q99")):

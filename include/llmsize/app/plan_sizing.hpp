@@ -65,6 +65,9 @@ class PlanSizer {
   std::optional<double> decode_speed(const PlanVariant& variant, const Host& host,
                                      const SpeedRequest& request);
 
+  /// Context where nobody states one: llmsize's own, but no more than the model was trained for.
+  Result<std::int64_t> default_context(const std::string& model);
+
   /// The license of a model as its catalog entry states it; unknown where it states none.
   Fact<std::string> licence(const std::string& model);
 

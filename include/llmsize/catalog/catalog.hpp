@@ -63,6 +63,8 @@ class Catalog {
   /// Ids of a kind that resemble `name`, the nearest first, at most `most`.
   [[nodiscard]] std::vector<std::string> similar(std::string_view kind, std::string_view name,
                                                  std::size_t most = 3) const;
+  /// What to try instead of a name that is not there: those, or the command that lists the kind.
+  [[nodiscard]] std::string similar_hint(std::string_view kind, std::string_view name) const;
 
  private:
   struct UserEntry {

@@ -49,6 +49,10 @@ MemoryBudget split_budget(Bytes total, Bytes os_reserve, Bytes safety, const Gui
 /// min(the guide's reserve, RAM / 4): equals the guide from 64 GiB up and stays sensible below.
 Bytes default_os_reserve(Bytes total, const GuideFactors& factors);
 
+/// RAM that a machine needs more so that models get `extra` more: the safety margin keeps its share of all
+/// RAM, and where the reserve follows the rule above (`reserve_by_rule`) it grows, too.
+Bytes growth_for(const MemoryBudget& budget, Bytes extra, bool reserve_by_rule, const GuideFactors& factors);
+
 /// KV cache by the guide's tax per token, whatever the model.
 Bytes guide_kv_cache(TokenCount context, const GuideFactors& factors);
 /// Tokens whose KV cache still fits `room` by that rule; 0 where there is none.

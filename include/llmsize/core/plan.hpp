@@ -54,9 +54,10 @@ struct PlanVariant {
   std::string model;
   std::string quant;
   std::size_t pool = 0;
-  std::int64_t devices = 1;         ///< Memories of the pool that layers are split over.
-  std::int64_t context_tokens = 0;  ///< Of each role it serves.
-  std::int64_t parallel = 1;        ///< Slots of each role it serves.
+  std::int64_t devices = 1;          ///< Memories of the pool that layers are split over.
+  std::int64_t context_tokens = 0;   ///< Of each role it serves.
+  std::int64_t trained_context = 0;  ///< Tokens; 0: unknown.
+  std::int64_t parallel = 1;         ///< Slots of each role it serves.
   std::string cache_type_k = "f16";
   std::string cache_type_v = "f16";
   std::string architecture;

@@ -33,7 +33,10 @@ struct PlanReport {
   std::vector<std::optional<RunnerUp>> runner_ups;  ///< Per role of the request.
   std::vector<std::string> spare_uses;              ///< What the memory left over is good for.
   std::vector<std::string> guide_advice;  ///< What the guide recommends for this size, one line each.
-  std::string next_step;                  ///< The flag to change next, as a clause.
+  std::string needed_fact;  ///< The flag without which a filter left choices out, as a clause; empty: none.
+  bool reserve_by_rule = false;  ///< The reserve follows the size of RAM, instead of a flag or a measurement.
+  std::optional<Bytes> next_ram;  ///< What RAM must grow by for `next_step`, where that is memory.
+  std::string next_step;          ///< The flag to change next, as a clause.
   std::vector<std::string> notes;
 };
 

@@ -17,6 +17,9 @@ std::string nearest(const std::string& word, const std::vector<std::string>& can
 /// ASCII letters in lower case, all else as it was.
 std::string lower_case(std::string_view text);
 
+/// Letters and digits alone, in lower case: "Apache 2.0" and "apache-2.0" are one name.
+std::string folded_name(std::string_view text);
+
 /// Binary units for people: "812 B", "4.36 MiB", "17.28 GiB". Negative sizes keep their sign.
 std::string size_text(Bytes size);
 

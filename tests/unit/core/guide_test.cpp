@@ -71,6 +71,26 @@ TEST_CASE("The guide's budget is negative at 16 GB, and the default reserve is n
   CHECK(default_os_reserve(gibibytes(512), f) == gibibytes(16));
 }
 
+TEST_CASE("RAM grows by what models need more, the margin's share and the growing reserve") {
+  const auto f = printed_factors();
+  const auto budget_of = [&](Bytes total) {
+    const Bytes safety(std::llround(static_cast<double>(total.value()) * f.safety_share));
+    return split_budget(total, default_os_reserve(total, f), safety, f);
+  };
+  // Across the size from which the reserve stays the same, and away from it.
+  for (const std::int64_t total : {8, 40, 60, 64, 256}) {
+    const MemoryBudget budget = budget_of(gibibytes(total));
+    for (const std::int64_t extra : {1, 5, 90}) {
+      const Bytes growth = growth_for(budget, gibibytes(extra), true, f);
+      const MemoryBudget grown = budget_of(gibibytes(total) + growth);
+      CHECK(std::abs((grown.available - budget.available - gibibytes(extra)).value()) <= 4);
+    }
+  }
+  // A reserve that was measured or stated stays: only the margin takes its 15 %.
+  CHECK(gib(growth_for(budget_of(gibibytes(32)), gibibytes(17), false, f)) == Approx(20.0));
+  CHECK(growth_for(budget_of(gibibytes(32)), Bytes(0), true, f) == Bytes(0));
+}
+
 TEST_CASE("The guide's 2,048-token gate takes half a gigabyte by its own rule, not the printed one") {
   const auto f = printed_factors();
   CHECK(guide_kv_cache(TokenCount(2048), f) == Bytes(500'000'000));
