@@ -7,9 +7,8 @@
 #include <random>
 #include <sstream>
 
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
+#include <unistd.h>
 
 #include "llmsize/core/plan.hpp"
 
@@ -100,7 +99,8 @@ std::string linear_program(const PlanRequest& request, const std::vector<bool>& 
 std::optional<double> highest_value(const std::string& program) {
   const std::string folder = std::getenv("TMPDIR") != nullptr ? std::getenv("TMPDIR") : "/tmp";
   // Of this process alone: two builds may be tested at once.
-  const std::string path = folder + "/llmsize_plan_oracle_" + std::to_string(getpid()) + ".lp", answer = path + ".out";
+  const std::string path = folder + "/llmsize_plan_oracle_" + std::to_string(getpid()) + ".lp",
+                    answer = path + ".out";
   std::ofstream(path) << program;
   REQUIRE(std::system(("cbc " + path + " ratioGap 0 allowableGap 0 solve > " + answer).c_str()) == 0);
   std::ifstream stream(answer);
