@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "llmsize/app/fleet_plan.hpp"
 #include "llmsize/app/local_host.hpp"
 #include "llmsize/app/plan_files.hpp"
 #include "llmsize/cli/commands.hpp"
@@ -112,6 +113,40 @@ OptionGroup machine_options(PlanOptions& o, std::string& host_file) {
         set_number(o.safety_percent, 0, highest_percent)}}};
 }
 
+/// "ROLE=TOKENS/S".
+Setter set_demand(std::map<std::string, double>& target) {
+  return [&target](const std::string& text) -> Result<void> {
+    constexpr double lowest = 0.001, highest = 1e9;
+    const auto equals = text.find('=');
+    if (equals == std::string::npos || equals == 0)
+      return fail(ErrorCode::usage, fmt::format("\"{}\" is not ROLE=TOKENS/S", text),
+                  "For example workers=200.");
+    const auto rate = parse_number(text.substr(equals + 1), lowest, highest);
+    if (!rate) return tl::unexpected(rate.error());
+    target[text.substr(0, equals)] = *rate;
+    return {};
+  };
+}
+
+OptionGroup fleet_options(app::FleetOptions& o) {
+  constexpr std::int64_t most_replicas = 100'000;
+  const auto parse_replicas = [](const std::string& text) { return parse_count(text, 0, most_replicas); };
+  return {"Many machines",
+          {{{"--hosts"}, "DIR", "plan for every saved `probe --json` in this folder", set_text(o.folder)},
+           {{"--skip-bad"},
+            "",
+            "leave out files that cannot be read or contradict themselves, instead of failing",
+            set_true(o.skip_bad)},
+           {{"--replicas"},
+            "[ROLE=]N",
+            "serve a role on so many hosts; repeatable (default: every host runs its own plan)",
+            set_per_role(o.replicas, o.replicas_of, parse_replicas)},
+           {{"--demand"},
+            "ROLE=TOKENS/S",
+            "as many replicas as decode so much together, one stream each; repeatable",
+            set_demand(o.demand_of)}}};
+}
+
 OptionGroup role_options(PlanOptions& o) {
   constexpr double highest_speed = 1e6;
   return {
@@ -204,16 +239,38 @@ OptionGroup serving_options(PlanOptions& o) {
            {{"--port"}, "N", "of the first server (8080)", set_port}}};
 }
 
+struct Flags {
+  PlanOptions options;
+  app::FleetOptions fleet;
+  std::string host_file;
+  std::string check;
+  bool diff = false;
+  std::vector<std::string> files;
+};
+
+/// Flags that contradict each other, or that would silently do nothing.
+Result<void> check_flags(const Flags& flags) {
+  const PlanOptions& options = flags.options;
+  if (flags.diff ? flags.files.size() != 2 : !flags.files.empty())
+    return fail(ErrorCode::usage, "--diff compares two saved plans, and nothing else takes file names",
+                "For example llmsize plan --diff before.json after.json.");
+  if (options.ram && !flags.host_file.empty())
+    return fail(ErrorCode::usage, "--ram describes one machine and --host another", "Give one of them.");
+  const bool writes = !options.emit.empty() || !options.out.empty();
+  if (writes && (flags.diff || !flags.check.empty()))
+    return fail(ErrorCode::usage, "--check and --diff write no configuration",
+                "Leave --emit and --out away, or plan again with them.");
+  if (!flags.fleet.folder.empty() && (flags.diff || !flags.host_file.empty()))
+    return fail(ErrorCode::usage, "--hosts brings its own machines", "Drop --host and --diff.");
+  if (flags.fleet.folder.empty() && (flags.fleet.skip_bad || flags.fleet.counts_replicas()))
+    return fail(ErrorCode::usage, "--replicas, --demand and --skip-bad are about many machines",
+                "Name a folder of saved probes with --hosts DIR.");
+  return {};
+}
+
 }  // namespace
 
 Command plan_command(const app::Services& services) {
-  struct Flags {
-    PlanOptions options;
-    std::string host_file;
-    std::string check;
-    bool diff = false;
-    std::vector<std::string> files;
-  };
   auto flags = std::make_shared<Flags>();
   Command command;
   command.name = "plan";
@@ -223,10 +280,13 @@ Command plan_command(const app::Services& services) {
       {"llmsize plan --ram 256", "for a machine with 256 GiB"},
       {"llmsize plan --ram 128 --emit llama-swap --models-dir /srv/models",
        "as configuration for a serving engine"},
+      {"llmsize plan --hosts probes --replicas frontdoor=2 --replicas workers=4",
+       "for many machines, from one saved probe of each"},
       {"llmsize plan --check plan.json", "does the saved plan still fit this machine, for CI"},
       {"llmsize plan --host host.json --pin frontdoor=qwen2.5-7b-instruct:Q4_K_M --json",
        "for a saved probe, with one role decided"}};
   command.groups = {machine_options(flags->options, flags->host_file),
+                    fleet_options(flags->fleet),
                     role_options(flags->options),
                     run_options(flags->options),
                     speed_options(flags->options),
@@ -249,16 +309,10 @@ Command plan_command(const app::Services& services) {
                          }};
   command.run = [flags, &services]() -> Result<app::Outcome> {
     const auto& options = flags->options;
-    if (flags->diff ? flags->files.size() != 2 : !flags->files.empty())
-      return fail(ErrorCode::usage, "--diff compares two saved plans, and nothing else takes file names",
-                  "For example llmsize plan --diff before.json after.json.");
-    if (options.ram && !flags->host_file.empty())
-      return fail(ErrorCode::usage, "--ram describes one machine and --host another", "Give one of them.");
-    const bool writes = !options.emit.empty() || !options.out.empty();
-    if (writes && (flags->diff || !flags->check.empty()))
-      return fail(ErrorCode::usage, "--check and --diff write no configuration",
-                  "Leave --emit and --out away, or plan again with them.");
+    if (auto checked = check_flags(*flags); !checked) return tl::unexpected(checked.error());
     if (flags->diff) return app::compare_plans(services, flags->files[0], flags->files[1], options.json);
+    if (!flags->fleet.folder.empty() && flags->check.empty())
+      return app::run_fleet_plan(services, options, flags->fleet);
     const auto host = options.ram ? Result<Host>(Host{}) : app::host_for_budget(services, flags->host_file);
     if (!host) return tl::unexpected(host.error());
     if (!flags->check.empty()) return app::check_plan(services, *host, options, flags->check);

@@ -410,5 +410,136 @@ class EmittedPlan(CommandLineCase):
         self.failure("plan", "--ram", "64", "-c", "nobody=4096", status=2, says="nobody")
 
 
+class FleetPlan(CommandLineCase):
+    """Three classes of made-up machines, r1c1 … r1c4, r1g1 … r1g3, r1s1 and r1s2."""
+
+    RACK = SOURCE / "tests/data/fleet"
+
+    def fleet(self, folder, copies=(), **changes):
+        """A folder of saved probes: copies of the rack's files by name, each another machine unless it says otherwise."""
+        for number, (name, source) in enumerate(copies):
+            host = json.loads((self.RACK / f"{source}.json").read_text())
+            host["identity"] = {"host_name": name, "machine_id": f"{number:032x}"}
+            for place, values in changes.get(name, {}).items():
+                host[place].update(values)
+            (pathlib.Path(folder) / f"{name}.json").write_text(json.dumps(host))
+        return folder
+
+    @classmethod
+    def setUpClass(cls):
+        """The hosts without GPUs, whose plans take less time."""
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.folder.cleanup)
+        cls.quick = cls.folder.name
+        for path in cls.RACK.glob("r1[cs]*.json"):
+            shutil.copy(path, cls.quick)
+
+    def test_the_racks_files_are_saved_probes(self):
+        for path in self.RACK.iterdir():
+            self.check_schema(json.loads(path.read_text()))
+
+    def test_alike_hosts_get_the_plan_of_one_of_them(self):
+        for source in ("r1c1", "r1g1"):
+            with tempfile.TemporaryDirectory() as folder:
+                plan = self.document("plan", "--hosts", self.fleet(folder, [(f"n{i}", source) for i in range(3)]))
+                alone = self.document("plan", "--host", f"{folder}/n0.json")
+            self.assertEqual(len(plan["groups"]), 1)
+            group = plan["groups"][0]
+            self.check_schema(group["plan"])
+            self.assertEqual(group["hosts"], ["n0", "n1", "n2"])
+            for key in ("budget", "roles", "instances", "pools", "ladder", "objective", "next_step"):
+                self.assertEqual(group["plan"][key], alone[key], key)
+            self.assertEqual({role["role"]: role["replicas"] for role in plan["roles"]},
+                             {role["role"]: 3 if role["instance"] else 0 for role in alone["roles"]})
+
+    def test_ids_of_classes_do_not_depend_on_the_other_hosts(self):
+        whole = self.document("plan", "--hosts", str(self.RACK))
+        self.assertEqual([len(c["hosts"]) for c in whole["classes"]], [3, 4, 2])
+        self.assertTrue(whole["classes"][0]["id"].startswith("ram128-2x-rtx-4090-"))
+        with tempfile.TemporaryDirectory() as folder:
+            part = self.document("plan", "--hosts", self.fleet(folder, [("z", "r1s2"), ("a", "r1c4")]))
+        self.assertEqual([c["id"] for c in part["classes"]], [c["id"] for c in whole["classes"][1:]])
+
+    def test_replicas_are_served_by_distinct_hosts_and_the_rest_stay_free(self):
+        plan = self.document("plan", "--hosts", self.quick, "--replicas", "frontdoor=5", "--replicas", "workers=4")
+        by_role = {role["role"]: role for role in plan["roles"]}
+        self.assertEqual(plan["assignment"]["method"], "exact")
+        for role, wanted in (("frontdoor", 5), ("workers", 4), ("ingest", 1)):
+            hosts = [host["name"] for host in plan["hosts"] if role in host["roles"]]
+            self.assertEqual(len(set(hosts)), wanted)
+            self.assertEqual(by_role[role]["replicas"], wanted)
+        self.assertEqual(plan["free_host_count"], sum(host["group"] is None for host in plan["hosts"]))
+        placed = [host for group in plan["groups"] for host in group["hosts"]]
+        self.assertEqual(len(placed), len(set(placed)))
+        for group in plan["groups"]:
+            self.assertEqual({role["role"] for role in group["plan"]["roles"]}, set(group["roles"]))
+            self.assertTrue(all(pool["headroom_bytes"] >= 0 for pool in group["plan"]["pools"]))
+        self.document("plan", "--hosts", self.quick, "--replicas", "frontdoor=10", status=3)
+        self.failure("plan", "--hosts", self.quick, "--replicas", "nobody=1", status=2, says="nobody")
+        self.failure("plan", "--replicas", "frontdoor=2", status=2, says="--hosts")
+
+    def test_roles_that_do_not_fit_together_are_served_on_different_hosts(self):
+        roles = '{"roles": [{"id": "a", "candidates": ["qwen3-32b"]}, {"id": "b", "candidates": ["qwen2.5-72b-instruct"]}]}'
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "roles.txt.json"
+            path.write_text(roles)
+            hosts = pathlib.Path(folder) / "hosts"
+            hosts.mkdir()
+            self.fleet(hosts, [("one", "r1s1"), ("two", "r1s1")])
+            flags = ("plan", "--hosts", str(hosts), "--roles", str(path), "--policy", "quality")
+            own = self.document(*flags)
+            self.assertEqual([role["replicas"] for role in own["roles"]], [2, 0])
+            spread = self.document(*flags[:-2], "--replicas", "1")
+            self.assertEqual([role["replicas"] for role in spread["roles"]], [1, 1])
+            # Without a spare host both cannot be kept, and a host more would do.
+            loss = spread["losses"][0]
+            if spread["free_host_count"] == 0:
+                self.assertEqual(set(loss["vanished"]), {"a", "b"})
+                self.assertIn("one more host", loss["remedies"][0])
+
+    def test_a_demand_is_served_by_as_many_streams_as_it_takes(self):
+        speed = None
+        for demand, replicas in ((1, 1), (60, None)):
+            plan = self.document("plan", "--hosts", self.quick, "--demand", f"workers={demand}")
+            row = next(role for role in plan["roles"] if role["role"] == "workers")
+            speeds = [instance["decode_tokens_per_second"] for group in plan["groups"] for _ in group["hosts"]
+                      for instance in group["plan"]["instances"] if "workers" in instance["roles"]]
+            self.assertEqual(len(speeds), row["replicas"])
+            self.assertAlmostEqual(sum(speeds), row["decode_tokens_per_second"], places=3)
+            self.assertGreaterEqual(sum(speeds), demand)
+            # None of them is superfluous.
+            self.assertLess(sum(speeds) - max(speeds), demand)
+        self.document("plan", "--hosts", self.quick, "--demand", "workers=100000", status=3)
+        unknown = {"memory": {"bandwidth_bytes_per_second": None}, "cpu": {"model": None}}
+        with tempfile.TemporaryDirectory() as folder:
+            self.fleet(folder, [("a", "r1s1")], a=unknown)
+            self.failure("plan", "--hosts", folder, "--demand", "workers=10", status=2, says="--bandwidth")
+            self.document("plan", "--hosts", folder, "--demand", "workers=5", "--bandwidth", "100")
+
+    def test_bad_files_are_all_named_and_left_out_only_when_told(self):
+        total = 1 << 36
+        with tempfile.TemporaryDirectory() as folder:
+            self.fleet(folder, [("a", "r1s1"), ("b", "r1s1"), ("liar", "r1s2")],
+                       liar={"memory": {"total_bytes": total, "available_bytes": total + 1}})
+            (pathlib.Path(folder) / "broken.json").write_text("{")
+            (pathlib.Path(folder) / "deep.json").write_text("[" * 100000)
+            (pathlib.Path(folder) / "folder.json").mkdir()
+            (pathlib.Path(folder) / "notes.txt").write_text("not a probe")
+            again = json.loads((pathlib.Path(folder) / "a.json").read_text())
+            (pathlib.Path(folder) / "again.json").write_text(json.dumps(again))
+            error = self.failure("plan", "--hosts", folder, status=1, says="5 of 7 host files")
+            for name in ("broken.json", "deep.json", "folder.json", "liar.json", "again.json: the same machine as a.json"):
+                self.assertIn(name, error["message"])
+            self.assertIn("--skip-bad", error["hint"])
+            plan = self.document("plan", "--hosts", folder, "--skip-bad")
+            self.assertEqual([host["name"] for host in plan["hosts"]], ["a", "b"])
+            self.assertEqual(sorted(bad["file"] for bad in plan["left_out"]),
+                             ["again.json", "broken.json", "deep.json", "folder.json", "liar.json"])
+        with tempfile.TemporaryDirectory() as folder:
+            self.failure("plan", "--hosts", folder, status=1, says="no saved probe")
+        self.failure("plan", "--hosts", "/nonexistent", status=1, says="/nonexistent")
+        self.failure("plan", "--hosts", str(self.RACK), "--ram", "64", status=2, says="--hosts")
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -20,6 +20,13 @@ Result<void> set_budget(const Services& services, const Host& host, const PlanOp
 /// What is known about speed on the machine that is planned for.
 SpeedRequest speed_request(const PlanOptions& options);
 
+/// The same for ranking only: where nothing says what the host's memory does, a usual bandwidth is assumed.
+SpeedRequest ranking_speed_request(const Host& host, const PlanOptions& options);
+
+/// What a choice counts where speed matters, too: quality x t / (t + half), with the half of the policy
+/// (docs/METHOD.md, "The plan").
+double worth_at_speed(double quality, double tokens_per_second, PlanPolicy policy);
+
 /// GPUs of the machine as further pools of `report.request`, identical ones as one pool, and the groups of
 /// them that a model may be split over: one, powers of two, all.
 Result<std::vector<DeviceGroup>> add_gpu_pools(const Services& services, const Host& host,
