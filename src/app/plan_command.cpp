@@ -31,18 +31,6 @@ void mark_mocks(const GuideFactors& factors, PlanReport& report) {
                          "the best real models that fit.");
 }
 
-/// The role whose next better choice lacked the least.
-const RunnerUp* nearest_step(const PlanReport& report, std::string& role) {
-  const RunnerUp* nearest = nullptr;
-  for (std::size_t i = 0; i < report.runner_ups.size(); ++i) {
-    const auto& candidate = report.runner_ups[i];
-    if (!candidate || (nearest != nullptr && nearest->lacked <= candidate->lacked)) continue;
-    nearest = &*candidate;
-    role = report.plan.roles[i].role;
-  }
-  return nearest;
-}
-
 /// "9.24 GiB more RAM (7.85 GiB of it for models) would make room for": what memory alone would bring.
 std::string more_memory(const GuideFactors& factors, Bytes extra, PlanReport& report) {
   report.next_ram = growth_for(report.budget, extra, report.reserve_by_rule, factors);
@@ -54,13 +42,13 @@ std::string next_flag(const GuideFactors& factors, PlanReport& report) {
   if (!report.needed_fact.empty()) return report.needed_fact;
   if (const auto& next = report.plan.next_step)
     return fmt::format("{} {}", more_memory(factors, next->extra, report), next->role);
-  std::string role;
-  if (const RunnerUp* step = nearest_step(report, role)) {
-    const PlanVariant& variant = report.request.variants[step->variant];
-    const std::string choice = fmt::format("{} {} as {}", variant.model, variant.quant, role);
-    if (variant.pool != 0)
-      return fmt::format("{} more GPU memory would make room for {}", size_text(step->lacked), choice);
-    return fmt::format("{} {}", more_memory(factors, step->lacked, report), choice);
+  if (const auto& gain = report.plan.next_gain) {
+    constexpr std::size_t most_named = 2;
+    const std::size_t others = gain->changed.size() - std::min(most_named, gain->changed.size());
+    const std::vector<std::string> named(gain->changed.begin(),
+                                         gain->changed.end() - static_cast<std::ptrdiff_t>(others));
+    return fmt::format("{} {}{}", more_memory(factors, gain->extra, report), fmt::join(named, ", "),
+                       others == 0 ? "" : fmt::format(" and {} other changes", others));
   }
   return "-c sets another context, --policy quality larger quants";
 }

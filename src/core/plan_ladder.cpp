@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "llmsize/core/plan.hpp"
 #include "plan_compile.hpp"
 
@@ -34,21 +36,47 @@ LadderStep ladder_step(const PlanRequest& request, const Plan& full, double shar
   return step;
 }
 
-/// The least growth of the host's memory that serves the first role that found no place.
-std::optional<NextStep> next_step(const PlanRequest& request, const Plan& plan) {
-  const Compiled compiled = compile(request, 1.0);
+search::RoleSet served_roles(const Compiled& compiled, const Plan& plan) {
   search::RoleSet served = 0;
-  std::optional<std::size_t> wanted;
   for (std::size_t i = 0; i < compiled.source.size(); ++i)
-    if (plan.roles[compiled.source[i]].instance)
-      served |= search::RoleSet(1) << i;
-    else if (!wanted)
-      wanted = i;
-  if (!wanted) return std::nullopt;
-  const auto least = search::least_host_memory(compiled.problem, served | (search::RoleSet(1) << *wanted));
-  if (!least) return std::nullopt;
-  return NextStep{request.roles[compiled.source[*wanted]].id,
-                  Bytes(*least) - Bytes(compiled.problem.pools.front().budget)};
+    if (plan.roles[compiled.source[i]].instance) served |= search::RoleSet(1) << i;
+  return served;
+}
+
+/// The least growth of the host's memory that serves the first role that found no place.
+std::optional<NextStep> next_step(const PlanRequest& request, const Compiled& compiled, const Plan& plan) {
+  const search::RoleSet served = served_roles(compiled, plan);
+  for (std::size_t i = 0; i < compiled.source.size(); ++i) {
+    const search::RoleSet one = search::RoleSet(1) << i;
+    if ((served & one) != 0) continue;
+    const auto least = search::least_host_memory(compiled.problem, served | one);
+    if (!least) return std::nullopt;
+    return NextStep{request.roles[compiled.source[i]].id,
+                    Bytes(*least) - Bytes(compiled.problem.pools.front().budget)};
+  }
+  return std::nullopt;
+}
+
+/// How much further than the budget the search for something better looks: it takes the longer, the more
+/// fits.
+constexpr double look_ahead = 1.25;
+
+std::optional<NextGain> next_gain(const PlanRequest& request, const Plan& plan) {
+  if (request.pools.size() != 1 || plan.instances.empty()) return std::nullopt;
+  const Compiled compiled = compile(request, look_ahead);
+  const auto value = std::llround(plan.objective.value * value_units);
+  const auto better = search::next_better_placement(compiled.problem, served_roles(compiled, plan), value);
+  if (!better) return std::nullopt;
+  NextGain gain;
+  gain.extra = Bytes(better->host) - request.pools.front().budget();
+  for (const auto& assignment : better->solution.assignments) {
+    const RolePlacement& placement = plan.roles[compiled.source[assignment.role]];
+    const PlanVariant& variant = request.variants[assignment.variant];
+    const std::string name = variant.model + " " + variant.quant;
+    if (name != variant_name(request, plan, *placement.instance))
+      gain.changed.push_back(placement.role + ": " + name);
+  }
+  return gain;
 }
 
 }  // namespace
@@ -56,7 +84,8 @@ std::optional<NextStep> next_step(const PlanRequest& request, const Plan& plan) 
 void add_ladder(const PlanRequest& request, Plan& plan) {
   constexpr double shares[] = {0.9, 0.75, 0.5};  // docs/METHOD.md, "The plan": what goes first.
   for (const double share : shares) plan.ladder.push_back(ladder_step(request, plan, share));
-  plan.next_step = next_step(request, plan);
+  plan.next_step = next_step(request, compile(request, 1.0), plan);
+  if (!plan.next_step) plan.next_gain = next_gain(request, plan);
 }
 
 }  // namespace llmsize

@@ -266,12 +266,11 @@ RoleSet served_by_priority(const Problem& problem) {
 
 namespace {
 
-/// The best of the ways to serve one set: by rising value, so the last.
-Solution best_of(const Joiner& joiner, const std::vector<std::int64_t>& found) {
+Solution solution_of(const Joiner& joiner, std::int64_t node) {
   Solution solution;
-  solution.value = joiner.node(found.back()).sum.value;
-  solution.memory = joiner.node(found.back()).sum.memory;
-  joiner.append(found.back(), solution);
+  solution.value = joiner.node(node).sum.value;
+  solution.memory = joiner.node(node).sum.memory;
+  joiner.append(node, solution);
   std::sort(solution.assignments.begin(), solution.assignments.end(),
             [](const Assignment& a, const Assignment& b) { return a.role < b.role; });
   return solution;
@@ -284,7 +283,17 @@ std::optional<Solution> best_placement(const Problem& problem, RoleSet roles) {
   Joiner joiner(problem, roles, false, false);
   const auto found = joiner.solve();
   if (found.empty()) return std::nullopt;
-  return best_of(joiner, found);
+  // By rising value, so the best is the last.
+  return solution_of(joiner, found.back());
+}
+
+std::optional<BetterPlacement> next_better_placement(const Problem& problem, RoleSet roles,
+                                                     std::int64_t value) {
+  Joiner joiner(problem, roles, false, false);
+  for (const std::int64_t node : joiner.solve())
+    if (joiner.node(node).sum.value > value)
+      return BetterPlacement{solution_of(joiner, node), joiner.node(node).sum.host};
+  return std::nullopt;
 }
 
 std::map<RoleSet, Solution> best_placements(const Problem& problem) {
@@ -293,7 +302,7 @@ std::map<RoleSet, Solution> best_placements(const Problem& problem) {
   Joiner joiner(problem, all, false, false, true);
   std::map<RoleSet, Solution> best;
   for (const auto& [set, found] : joiner.solve_sets())
-    if (set != 0 && !found.empty()) best[set] = best_of(joiner, found);
+    if (set != 0 && !found.empty()) best[set] = solution_of(joiner, found.back());
   return best;
 }
 

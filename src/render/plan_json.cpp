@@ -171,9 +171,13 @@ std::string plan_json(const PlanReport& report) {
     document["pools"].push_back(pool_json(
         report.plan.groups[i], report.request.pools[report.plan.groups[i].pool], report.plan.pools[i]));
   const auto& next = report.plan.next_step;
+  const auto& gain = report.plan.next_gain;
   document["next_step"] = {{"text", report.next_step},
                            {"role", next ? Json(next->role) : Json()},
-                           {"extra_bytes", next ? Json(next->extra.value()) : Json()},
+                           {"changed", gain ? Json(gain->changed) : Json()},
+                           {"extra_bytes", next   ? Json(next->extra.value())
+                                           : gain ? Json(gain->extra.value())
+                                                  : Json()},
                            {"ram_bytes", report.next_ram ? Json(report.next_ram->value()) : Json()}};
   document["objective"] = {{"value", report.plan.objective.value},
                            {"bound", report.plan.objective.bound},

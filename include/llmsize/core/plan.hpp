@@ -165,6 +165,12 @@ struct NextStep {
   Bytes extra;
 };
 
+/// The least growth of the host's memory that serves the same roles better.
+struct NextGain {
+  Bytes extra;
+  std::vector<std::string> changed;  ///< "frontdoor: model Q8_0".
+};
+
 struct PlanObjective {
   double value = 0;  ///< Weighted quality of the roles served.
   double bound = 0;  ///< No placement of the same roles can exceed this.
@@ -179,6 +185,7 @@ struct Plan {
   PlanObjective objective;
   std::vector<LadderStep> ladder;
   std::optional<NextStep> next_step;
+  std::optional<NextGain> next_gain;  ///< Where every role is served, in the host's memory alone.
 };
 
 /// More roles than this at once are refused: the search visits every subset of them, and its memory grows
@@ -194,7 +201,8 @@ Result<Plan> solve(const PlanRequest& request);
 /// Whether `a` serves the roles of `b`, or more important ones, at no less value.
 bool is_at_least_as_good(const Plan& a, const Plan& b);
 
-/// Adds the degradation ladder at 90, 75 and 50 % of the budget and the next step up to a solved plan.
+/// Adds the degradation ladder at 90, 75 and 50 % of the budget and the next step up to a solved plan: one
+/// more role, or else what a quarter more memory may do better.
 void add_ladder(const PlanRequest& request, Plan& plan);
 
 }  // namespace llmsize

@@ -73,7 +73,15 @@ RoleSet served_by_priority(const Problem& problem);
 /// does not fit.
 std::optional<Solution> best_placement(const Problem& problem, RoleSet roles);
 
-/// The same for every set of the problem's roles that fits, by one search.
+/// The placement of exactly `roles` that exceeds `value` with the least host memory; nothing where none fits.
+struct BetterPlacement {
+  Solution solution;
+  std::int64_t host = 0;  ///< Bytes of pool 0.
+};
+std::optional<BetterPlacement> next_better_placement(const Problem& problem, RoleSet roles,
+                                                     std::int64_t value);
+
+/// The same as best_placement for every set of the problem's roles that fits, by one search.
 std::map<RoleSet, Solution> best_placements(const Problem& problem);
 
 }  // namespace llmsize::plan_search

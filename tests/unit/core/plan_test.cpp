@@ -170,6 +170,32 @@ TEST_CASE("A role served early is never given up for better quality elsewhere") 
   CHECK(plan->next_step->role == "second");
 }
 
+TEST_CASE("The next gain is the least memory that serves the same roles better") {
+  std::mt19937 random(7);  // A fixed seed: the cases are the same on every machine.
+  int gains = 0;
+  for (int i = 0; i < 500; ++i) {
+    PlanRequest request = random_request(random);
+    if (request.pools.size() != 1) continue;
+    auto plan = solve(request);
+    REQUIRE(plan);
+    add_ladder(request, *plan);
+    CHECK_FALSE((plan->next_gain && plan->next_step));
+    if (!plan->next_gain) continue;
+    ++gains;
+    INFO("case " << i << ", " << plan->next_gain->extra.value() << " bytes more");
+    CHECK_FALSE(plan->next_gain->changed.empty());
+    const auto value_with = [&](Bytes extra) {
+      PlanRequest grown = request;
+      grown.pools.front().capacity += extra;
+      return BruteForce(grown).best().value;
+    };
+    const auto value = std::llround(plan->objective.value * 1e9);
+    CHECK(value_with(plan->next_gain->extra) > value);
+    CHECK(value_with(plan->next_gain->extra - Bytes(1)) == value);
+  }
+  CHECK(gains >= 20);
+}
+
 TEST_CASE("WARM roles take turns in the largest one's memory, and are promoted where there is room") {
   PlanRequest request;
   request.pools = {{"ram", "ram", Bytes(30), Bytes(0), Bytes(0)}};
