@@ -54,16 +54,16 @@ std::optional<double> ClassPlanner::speed(FleetRoles roles, std::size_t role) {
 Result<FleetClass> ClassPlanner::choices() {
   auto whole = role_choices(request());
   if (!whole) return tl::unexpected(whole.error());
-  for (auto& choice : *whole) chosen_[choice.roles] = {std::move(choice), false};
+  for (const auto& choice : *whole) chosen_[choice.roles] = {choice, false};
   bound_ = bound_to_nodes(machines_->smallest, *options_, request());
   if (bound_) {
     auto by_node = role_choices(*bound_);
     if (!by_node) return tl::unexpected(by_node.error());
     // Local memory is faster, so that equals are bound, as in the plan of one host.
-    for (auto& choice : *by_node) {
+    for (const auto& choice : *by_node) {
       const auto found = chosen_.find(choice.roles);
       if (found == chosen_.end() || choice.worth >= found->second.choice.worth)
-        chosen_[choice.roles] = {std::move(choice), true};
+        chosen_[choice.roles] = {choice, true};
     }
   }
   FleetClass made;

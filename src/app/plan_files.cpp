@@ -125,7 +125,8 @@ std::vector<ServedRole> served_roles(const SavedPlan& plan) {
 }  // namespace
 
 Result<PlanCheck> checked_plan(const Services& services, const Host& host, const PlanOptions& options,
-                               const SavedPlan& plan, const std::string& file) {
+                               const SavedPlan& plan, const std::string& file,
+                               const std::vector<CheckedInstance>* sized) {
   PlanReport report;
   if (auto set = set_budget(services, host, options, report); !set) return tl::unexpected(set.error());
   PlanCheck check;
@@ -142,7 +143,9 @@ Result<PlanCheck> checked_plan(const Services& services, const Host& host, const
     for (std::int64_t i = 0; i < pool.count; ++i)
       check.pools.push_back({pool.kind == "gpu" ? pool.id + std::to_string(pool.first_device + i) : pool.id,
                              pool.budget(), Bytes(0)});
+  if (sized != nullptr) check.instances = *sized;
   for (const auto& saved : plan.instances) {
+    if (sized != nullptr) break;
     auto instance = checked(services, plan, saved, report, *gpus);
     // Whatever is wrong with it stands in the file, not on the command line.
     if (!instance)

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "llmsize/app/fleet_files.hpp"
 #include "llmsize/app/fleet_plan.hpp"
 #include "llmsize/app/local_host.hpp"
 #include "llmsize/app/plan_files.hpp"
@@ -285,23 +286,25 @@ Command plan_command(const app::Services& services) {
       {"llmsize plan --check plan.json", "does the saved plan still fit this machine, for CI"},
       {"llmsize plan --host host.json --pin frontdoor=qwen2.5-7b-instruct:Q4_K_M --json",
        "for a saved probe, with one role decided"}};
-  command.groups = {machine_options(flags->options, flags->host_file),
-                    fleet_options(flags->fleet),
-                    role_options(flags->options),
-                    run_options(flags->options),
-                    speed_options(flags->options),
-                    serving_options(flags->options),
-                    {"Answer",
-                     {{{"--check"},
-                       "FILE",
-                       "size a saved plan again and say what no longer fits this machine (exit status 3)",
-                       set_text(flags->check)},
-                      {{"--diff"}, "", "compare two saved plans", set_true(flags->diff)},
-                      {{"--method"},
-                       "exact|guide",
-                       "guide: keep the guide's fixed 16 GiB for the system (exact)",
-                       set_choice<bool>(flags->options.guide_method, {{"exact", false}, {"guide", true}})},
-                      {{"--json"}, "", "one JSON document", set_true(flags->options.json)}}}};
+  command.groups = {
+      machine_options(flags->options, flags->host_file),
+      fleet_options(flags->fleet),
+      role_options(flags->options),
+      run_options(flags->options),
+      speed_options(flags->options),
+      serving_options(flags->options),
+      {"Answer",
+       {{{"--check"},
+         "FILE",
+         "size a saved plan again and say what no longer fits this machine, or each machine of --hosts "
+         "(exit status 3)",
+         set_text(flags->check)},
+        {{"--diff"}, "", "compare two saved plans", set_true(flags->diff)},
+        {{"--method"},
+         "exact|guide",
+         "guide: keep the guide's fixed 16 GiB for the system (exact)",
+         set_choice<bool>(flags->options.guide_method, {{"exact", false}, {"guide", true}})},
+        {{"--json"}, "", "one JSON document", set_true(flags->options.json)}}}};
   command.positionals = {"A.json B.json", "the two saved plans of --diff",
                          [flags](const std::string& word) -> Result<void> {
                            flags->files.push_back(word);
@@ -311,8 +314,9 @@ Command plan_command(const app::Services& services) {
     const auto& options = flags->options;
     if (auto checked = check_flags(*flags); !checked) return tl::unexpected(checked.error());
     if (flags->diff) return app::compare_plans(services, flags->files[0], flags->files[1], options.json);
-    if (!flags->fleet.folder.empty() && flags->check.empty())
-      return app::run_fleet_plan(services, options, flags->fleet);
+    if (!flags->fleet.folder.empty())
+      return flags->check.empty() ? app::run_fleet_plan(services, options, flags->fleet)
+                                  : app::check_fleet_plan(services, options, flags->fleet, flags->check);
     const auto host = options.ram ? Result<Host>(Host{}) : app::host_for_budget(services, flags->host_file);
     if (!host) return tl::unexpected(host.error());
     if (!flags->check.empty()) return app::check_plan(services, *host, options, flags->check);

@@ -516,6 +516,40 @@ class FleetPlan(CommandLineCase):
             self.failure("plan", "--hosts", folder, "--demand", "workers=10", status=2, says="--bandwidth")
             self.document("plan", "--hosts", folder, "--demand", "workers=5", "--bandwidth", "100")
 
+    def test_a_saved_fleet_plan_is_checked_against_new_probes(self):
+        with tempfile.TemporaryDirectory() as folder:
+            hosts, saved = pathlib.Path(folder) / "hosts", pathlib.Path(folder) / "fleet.json"
+            shutil.copytree(self.quick, hosts)
+            flags = ("plan", "--hosts", str(hosts))
+            saved.write_text(json.dumps(self.document(*flags, "--replicas", "frontdoor=3")))
+            plan = json.loads(saved.read_text())
+            check = self.document(*flags, "--check", str(saved))
+            self.assertTrue(check["fits"])
+            self.assertEqual({h["name"]: h["group"] for h in check["hosts"]},
+                             {h["name"]: h["group"] for h in plan["hosts"]})
+            serving = [host["name"] for host in plan["hosts"] if host["roles"]]
+            idle = next(host["name"] for host in plan["hosts"] if not host["roles"])
+            # One host is gone, another has half of its memory in use, a free one is renamed, and one is new.
+            (hosts / f"{serving[0]}.json").unlink()
+            busy = json.loads((hosts / f"{serving[1]}.json").read_text())
+            busy["effective"]["memory_bytes"] //= 4
+            (hosts / f"{serving[1]}.json").write_text(json.dumps(busy))
+            (hosts / f"{idle}.json").rename(hosts / "renamed.json")
+            self.fleet(hosts, [("newcomer", "r1s1")])
+            check = self.document(*flags, "--check", str(saved), status=3)
+            status = {host["name"]: host["status"] for host in check["hosts"]}
+            self.assertEqual([status[name] for name in (serving[0], serving[1], idle)],
+                             ["missing", "does_not_fit", "free"])
+            self.assertEqual(check["new_hosts"], ["newcomer"])
+            self.assertIn(f"{idle} is now called renamed.", check["notes"])
+            page = run(*flags, "--check", str(saved)).stdout.splitlines()[0]
+            self.assertIn(f"{serving[0]} has no probe; it served", page)
+            self.assertIn(f"{serving[1]} would lose", page)
+            for broken, says in (({**plan, "groups": 3}, "/groups"), ({**plan, "hosts": [{"name": 1}]}, "/hosts/0/name"),
+                                 ({**plan, "groups": []}, "names no group"), ([], "fleet_plan")):
+                saved.write_text(json.dumps(broken))
+                self.failure(*flags, "--check", str(saved), status=1, says=says)
+
     def test_bad_files_are_all_named_and_left_out_only_when_told(self):
         total = 1 << 36
         with tempfile.TemporaryDirectory() as folder:

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "llmsize/app/saved_fleet.hpp"
 #include "llmsize/app/saved_plan.hpp"
 #include "llmsize/catalog/roles.hpp"
 
@@ -12,5 +13,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string content(data, data + size);
   static_cast<void>(catalog::parse_role_file(catalog, content, "roles.json"));
   static_cast<void>(app::parse_saved_plan(content, "plan.json"));
+  static_cast<void>(app::parse_saved_fleet(content, "fleet.json"));
   return 0;
 }

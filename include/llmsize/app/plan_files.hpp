@@ -11,8 +11,10 @@
 namespace llmsize::app {
 
 /// The instances of a saved plan, sized again and judged against `host` (or --ram). `file` is for messages.
+/// `sized`: the instances as they were sized for another host of the same class, to save that work.
 Result<PlanCheck> checked_plan(const Services& services, const Host& host, const PlanOptions& options,
-                               const SavedPlan& plan, const std::string& file);
+                               const SavedPlan& plan, const std::string& file,
+                               const std::vector<CheckedInstance>* sized = nullptr);
 
 /// Sizes the instances of the plan saved in `file` again and judges them against `host` (or --ram). Exit
 /// status 3 where something no longer fits.
