@@ -100,7 +100,7 @@ std::string loss_line(const HostLoss& loss, bool own) {
   if (loss.vanished.empty())
     line += fmt::format("a replica fewer of {}", fmt::join(loss.fewer, ", "));
   else
-    line += fmt::format("nobody serves {}", fmt::join(loss.vanished, ", "));
+    line += fmt::format("at worst nobody serves {}", fmt::join(loss.vanished, ", "));
   if (!own)
     line += loss.lost.empty() ? " until planned anew; then all have as many as now"
                               : fmt::format("; planned anew, {} still has fewer", fmt::join(loss.lost, ", "));

@@ -575,5 +575,29 @@ class FleetPlan(CommandLineCase):
         self.failure("plan", "--hosts", str(self.RACK), "--ram", "64", status=2, says="--hosts")
 
 
+class FleetGuide(CommandLineCase):
+    """docs/FLEET.md, as a reader would follow it."""
+
+    def lines_in_order(self, wanted, page):
+        """Each line of an excerpt follows the one before it; an ellipsis stands for anything."""
+        pattern = ".*?".join("^" + ".*?".join(re.escape(part) for part in line.split("…")) + "$"
+                             for line in wanted.splitlines() if line != "…")
+        self.assertRegex(page, re.compile(pattern, re.M | re.S), wanted)
+
+    def test_its_commands_do_what_it_says(self):
+        guide = (SOURCE / "docs/FLEET.md").read_text()
+        steps = re.findall(r"<!-- fleet: run ?(\d*) -->\n```sh\n(.*?)```\n```\n(.*?)```", guide, re.S)
+        self.assertEqual(len(steps), guide.count("<!-- fleet: run"))
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copytree(SOURCE / "tests/data/fleet", f"{folder}/probes")
+            os.symlink(BINARY, f"{folder}/llmsize")
+            for status, command, page in steps:
+                result = subprocess.run(["bash", "-euo", "pipefail", "-c", command], cwd=folder, text=True,
+                                        capture_output=True, timeout=120,
+                                        env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "HOME": "/nonexistent"})
+                self.assertEqual(result.returncode, int(status or 0), command + result.stderr)
+                self.lines_in_order(page, result.stdout)
+
+
 if __name__ == "__main__":
     unittest.main()
