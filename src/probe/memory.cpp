@@ -14,22 +14,24 @@ constexpr const char* meminfo_path = "/proc/meminfo";
 constexpr const char* node_root = "/sys/devices/system/node";
 constexpr const char* hugepages_root = "/sys/kernel/mm/hugepages";
 
-/// The sum over NUMA nodes, where /proc/meminfo cannot be read.
-std::optional<Bytes> memory_of_nodes(const FileReader& files) {
+/// The sum over NUMA nodes of what `read` finds in a node's meminfo, for where /proc/meminfo cannot be read.
+template <class Read>
+std::optional<Bytes> sum_of_nodes(const FileReader& files, Read read) {
   const auto of_gpus = gpu_nodes(files);
   std::optional<Bytes> sum;
   for (const int node : numbered_entries(files, node_root, "node")) {
     if (std::binary_search(of_gpus.begin(), of_gpus.end(), node)) continue;
     const auto text = files.read_text(fmt::format("{}/node{}/meminfo", node_root, node));
-    if (const auto total = text ? parse_node_meminfo(*text, "MemTotal") : std::nullopt)
-      sum = sum.value_or(Bytes()) + *total;
+    const std::optional<Bytes> part = text ? read(*text) : std::nullopt;
+    if (part) sum = sum.value_or(Bytes()) + *part;
   }
   return sum && !sum->is_saturated() ? sum : std::nullopt;
 }
 
 Fact<Bytes> total_memory(const Surroundings& from, const Meminfo& meminfo) {
   if (!meminfo.total) {
-    if (const auto bytes = memory_of_nodes(from.files))
+    if (const auto bytes = sum_of_nodes(
+            from.files, [](const std::string& text) { return parse_node_meminfo(text, "MemTotal"); }))
       return derived(*bytes, fmt::format("{}/node*/meminfo (MemTotal)", node_root));
     if (from.system != nullptr)
       if (const auto bytes = from.system->physical_memory())
@@ -173,6 +175,12 @@ void gather_memory(const Surroundings& from, Host& host) {
   MemoryFacts& memory = host.memory;
   memory.total = total_memory(from, meminfo);
   memory.available = available_memory(meminfo);
+  if (!memory.available.known())
+    if (const auto bytes = sum_of_nodes(from.files, [](const std::string& of_node) {
+          return available_on_node(of_node, node_root).value;
+        }))
+      memory.available = derived(
+          *bytes, fmt::format("{}/node*/meminfo (MemFree + FilePages + SReclaimable - Shmem)", node_root));
   const auto meminfo_fact = [&](const std::optional<Bytes>& value, const char* key) {
     return value ? reported(*value, fmt::format("{} ({})", meminfo_path, key))
                  : unknown<Bytes>(fmt::format("{} has no {}", meminfo_path, key));

@@ -120,7 +120,8 @@ TEST_CASE("an old kernel's machine is understood without the files of newer ones
   cpu(3, "00000000,00000008\n");
   tree.add("/sys/devices/system/cpu/cpu1/online", "0\n")
       .add("/sys/devices/system/cpu/cpu2/online", "1\n")
-      .add("/sys/devices/system/node/node0/meminfo", "Node 0 MemTotal: 300 kB\n")
+      .add("/sys/devices/system/node/node0/meminfo",
+           "Node 0 MemTotal: 300 kB\nNode 0 MemFree: 90 kB\nNode 0 FilePages: 60 kB\n")
       .add("/sys/devices/system/node/node1/meminfo", "Node 1 MemTotal: 200 kB\n")
       .add("/proc/cpuinfo",
            "processor : 0\nphysical id : 3\n\nprocessor : 2\nphysical id : 3\n\n"
@@ -130,6 +131,7 @@ TEST_CASE("an old kernel's machine is understood without the files of newer ones
   CHECK(host.cpu.physical_cores.value == 2);
   CHECK(host.cpu.packages.value == 2);
   CHECK(host.memory.total.value == kibibytes(500));
+  CHECK(host.memory.available.value == kibibytes(150));
 }
 
 TEST_CASE("cores without names are kinds by capacity, give or take a few percent") {
