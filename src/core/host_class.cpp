@@ -264,7 +264,10 @@ std::optional<std::string> contradiction_in(const Host& host) {
   const auto sizes = [](const char* what, const Fact<Bytes>& part, const Fact<Bytes>& whole) {
     return std::string(what) + ": " + size_text(*part.value) + " of " + size_text(*whole.value);
   };
-  if (above(host.memory.available, host.memory.total))
+  // Where GPUs' memory is among the nodes, the kernel counts what is free there, too.
+  const bool counts_gpus = std::any_of(host.numa.begin(), host.numa.end(),
+                                       [](const NumaNode& node) { return node.kind == "gpu"; });
+  if (!counts_gpus && above(host.memory.available, host.memory.total))
     return sizes("more memory is available than there is", host.memory.available, host.memory.total);
   if (above(host.effective.memory, host.memory.total))
     return sizes("more memory may be used than there is", host.effective.memory, host.memory.total);
