@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "llmsize/app/emitted.hpp"
 #include "llmsize/app/plan_inputs.hpp"
 #include "llmsize/app/prepared_plan.hpp"
 #include "llmsize/catalog/guide.hpp"
@@ -12,7 +13,6 @@
 #include "llmsize/core/deployment.hpp"
 #include "llmsize/core/plan_report.hpp"
 #include "llmsize/core/text.hpp"
-#include "llmsize/emit/emitters.hpp"
 #include "llmsize/render/plan.hpp"
 
 namespace llmsize::app {
@@ -103,33 +103,6 @@ int exit_status_of(const PlanReport& report) {
   for (const auto& role : report.plan.roles)
     if (role.required && !role.instance && role.status != RoleStatus::cloud) return exit_status::does_not_fit;
   return exit_status::done;
-}
-
-Result<const emit::Emitter*> emitter_named(const std::string& name) {
-  std::vector<std::string> names;
-  for (const auto& emitter : emit::emitters()) {
-    if (emitter.id == name) return &emitter;
-    names.emplace_back(emitter.id);
-  }
-  return fail(ErrorCode::usage, fmt::format("--emit {}: there is no such format", name),
-              fmt::format("Use one of: {}.", fmt::join(names, ", ")));
-}
-
-/// The plan in the format asked for, on stdout or as a folder.
-Result<std::string> emitted(const Services& services, const PlanOptions& options, const PlanReport& report) {
-  const auto emitter = emitter_named(options.emit.empty() ? "json" : options.emit);
-  if (!emitter) return tl::unexpected(emitter.error());
-  const auto files = (*emitter)->emit(report.deployment);
-  if (options.out.empty()) return emit::joined(files);
-  std::vector<FolderFile> folder;
-  std::string names;
-  for (const auto& file : files) {
-    folder.push_back({file.name, file.content, file.executable});
-    names += fmt::format("{}/{}\n", options.out, file.name);
-  }
-  if (auto written = services.writer.write_folder(options.out, folder); !written)
-    return tl::unexpected(written.error());
-  return names;
 }
 
 /// A longer context than a model learned works in the engine, and badly in answers.
@@ -244,9 +217,10 @@ Result<Outcome> run_plan(const Services& services, const Host& host, const PlanO
   const int status = exit_status_of(*report);
   if (options.emit.empty() && options.out.empty())
     return Outcome{options.json ? report->deployment.document : render::plan_text(*report), status};
-  auto text = emitted(services, options, *report);
-  if (!text) return tl::unexpected(text.error());
-  return Outcome{std::move(*text), status};
+  FleetDeployment single;
+  single.title = report->deployment.title;
+  single.classes.push_back({"", "", {}, report->deployment});
+  return emitted(services, options, single, status);
 }
 
 }  // namespace llmsize::app

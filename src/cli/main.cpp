@@ -174,6 +174,7 @@ int run(Words words) {
 
   const auto outcome = answer(*flags, std::move(words), services);
   if (!outcome) return report(outcome.error(), flags->json);
+  if (!outcome->note.empty()) std::fputs(fmt::format("note: {}\n", outcome->note).c_str(), stderr);
   if (print(outcome->text)) return outcome->exit_status;
   std::fputs("error: stdout could not be written. Is the disk full?\n", stderr);
   return app::exit_status::failed;

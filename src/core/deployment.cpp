@@ -6,6 +6,8 @@
 namespace llmsize {
 namespace {
 
+/// A GPU of which only the size is known is taken for the most common kind.
+constexpr const char* default_backend = "cuda";
 constexpr std::int64_t bytes_per_mebibyte = 1024 * 1024;
 
 const char* load_mode_word(LoadMode mode) {
@@ -48,18 +50,17 @@ PlanOffload offload_of(const PlanVariant& variant, std::int64_t roles) {
   return index < variant.offload_by_roles.size() ? variant.offload_by_roles[index] : PlanOffload{};
 }
 
-/// The engine's names of a group's devices, "CUDA0,CUDA1".
-std::string device_names(const PlanPool& pool, const PlanGroup& group) {
-  constexpr std::pair<const char*, const char*> prefixes[] = {
-      {"cuda", "CUDA"}, {"rocm", "ROCm"}, {"vulkan", "Vulkan"}, {"metal", "MTL"}, {"sycl", "SYCL"}};
-  // A GPU of which only the size is known is taken for the most common kind.
-  std::string prefix = "CUDA";
-  for (const auto& [backend, name] : prefixes)
-    if (pool.backend == backend) prefix = name;
-  std::string names;
+const std::string& backend_of(const PlanPool& pool) {
+  static const std::string most_common = default_backend;
+  return pool.backend.empty() ? most_common : pool.backend;
+}
+
+/// The numbers of a group's devices on the machine.
+std::vector<std::int64_t> device_numbers(const PlanPool& pool, const PlanGroup& group) {
+  std::vector<std::int64_t> numbers;
   for (std::int64_t i = 0; i < group.devices; ++i)
-    names += (i == 0 ? "" : ",") + prefix + std::to_string(pool.first_device + group.first_device + i);
-  return names;
+    numbers.push_back(pool.first_device + group.first_device + i);
+  return numbers;
 }
 
 /// Which devices hold what; on a machine without GPUs there is nothing to say.
@@ -74,7 +75,7 @@ void add_devices(const PlanReport& report, const PlanInstance& instance, std::in
     settings.push_back({"--device", "none"});
     return;
   }
-  settings.push_back({"--device", device_names(pool, group)});
+  settings.push_back({"--device", device_names(backend_of(pool), device_numbers(pool, group))});
   settings.push_back({"--split-mode", group.devices > 1 ? "layer" : "none"});
   if (group.devices > 1) {
     std::string split = "1";
@@ -124,6 +125,11 @@ void add_processors(const PlanReport& report, Server& server) {
   server.settings.push_back({"--numa", server.numa_node ? "numactl" : "distribute"});
 }
 
+/// Of an instance's memory, what is not in GPUs.
+Bytes host_memory(const PlanPool& pool, const PlanInstance& instance) {
+  return pool.kind == "gpu" ? instance.on_host : instance.memory;
+}
+
 Server server_of(const PlanReport& report, const PlanInstance& instance, const ServingOptions& options) {
   const PlanVariant& variant = report.request.variants[instance.variant];
   Server server;
@@ -134,9 +140,15 @@ Server server_of(const PlanReport& report, const PlanInstance& instance, const S
   server.pool = report.plan.groups[instance.group].id;
   server.numa_node = pool.numa_node;
   server.cpus = pool.cpus;
+  server.threads = report.threads;
+  if (pool.kind == "gpu") {
+    server.backend = backend_of(pool);
+    server.devices = device_numbers(pool, report.plan.groups[instance.group]);
+  }
   server.model = variant.model;
   server.quant = variant.quant;
   server.memory = instance.memory;
+  server.host_memory = host_memory(pool, instance);
   server.load_seconds = variant.load_seconds;
   server.locked = variant.load_mode == LoadMode::mlock;
   if (const auto file = report.files.find(instance.variant); file != report.files.end())
@@ -176,6 +188,7 @@ void join(const PlanReport& report, const PlanInstance& draft, const ServingOpti
   if (const auto found = report.files.find(draft.variant); found != report.files.end()) file = found->second;
   target.draft = draft.id;
   target.memory += draft.memory;
+  target.host_memory += host_memory(report.request.pools[small.pool], draft);
   target.settings.push_back(
       model_source(file, small.quant, options, "--spec-draft-model", "--spec-draft-hf"));
   target.settings.push_back({"--spec-draft-type-k", small.cache_type_k});
@@ -185,10 +198,24 @@ void join(const PlanReport& report, const PlanInstance& draft, const ServingOpti
 
 }  // namespace
 
+std::string device_names(const std::string& backend, const std::vector<std::int64_t>& numbers) {
+  constexpr std::pair<const char*, const char*> prefixes[] = {
+      {"cuda", "CUDA"}, {"rocm", "ROCm"}, {"vulkan", "Vulkan"}, {"metal", "MTL"}, {"sycl", "SYCL"}};
+  std::string prefix = "CUDA";
+  for (const auto& [known, name] : prefixes)
+    if (backend == known) prefix = name;
+  std::string names;
+  for (const std::int64_t number : numbers)
+    names += (names.empty() ? "" : ",") + prefix + std::to_string(number);
+  return names;
+}
+
 Deployment deployment_of(const PlanReport& report, const ServingOptions& options) {
   Deployment deployment;
   deployment.title = "llmsize plan for " + on_one_line(report.host);
   deployment.engine = options.engine;
+  deployment.models_dir = options.models_dir;
+  deployment.listen_address = options.listen_address;
   deployment.first_port = options.first_port;
   std::vector<const PlanInstance*> drafts;
   for (const auto& instance : report.plan.instances) {

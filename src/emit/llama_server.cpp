@@ -32,13 +32,14 @@ std::vector<EmittedFile> emit_llama_server(const Deployment& deployment) {
   if (!groups.empty()) script += "here=$(cd \"$(dirname \"$0\")\" && pwd)\n";
   for (const Server* server : hot_servers(deployment))
     script += started(description(*server), placement_words(*server),
-                      option_words(*server, std::to_string(server->port)));
+                      option_words(*server, deployment.listen_address, std::to_string(server->port)));
   std::vector<EmittedFile> presets;
   for (std::size_t group = 0; group < groups.size(); ++group) {
     const auto members = warm_servers(deployment, groups[group]);
     const std::string name = preset_name(groups[group]);
-    script += started(fmt::format("WARM, one at a time ({})", groups[group]),
-                      placement_words(*members.front()), router_words(name, router_port(deployment, group)));
+    script +=
+        started(fmt::format("WARM, one at a time ({})", groups[group]), placement_words(*members.front()),
+                router_words(name, deployment.listen_address, router_port(deployment, group)));
     presets.push_back({name, preset(deployment, groups[group])});
   }
   script += "\nwait\n";

@@ -14,6 +14,8 @@ namespace {
 constexpr int warm_seconds_to_live = 600;
 /// llama-swap gives up on a server that is not ready after this long; large models take minutes to load.
 constexpr int least_health_check_seconds = 600;
+/// llama-swap alone talks to its servers.
+constexpr const char* swapped_address = "127.0.0.1";
 /// Losing a HOT model costs more than any WARM one; llama-swap compares sums.
 constexpr std::int64_t hot_eviction_cost = 100'000;
 
@@ -23,7 +25,7 @@ std::string model_entry(const Server& server) {
   std::string line;
   for (const auto& word : place) line += shell_quoted(word) + " ";
   text += fmt::format("      {}${{engine}}\n", line);
-  for (const auto& option : option_words(server, "${PORT}")) {
+  for (const auto& option : option_words(server, swapped_address, "${PORT}")) {
     text += "     ";
     // The port's macro must stay as it is.
     for (const auto& word : option) text += " " + (word == "${PORT}" ? word : shell_quoted(word));

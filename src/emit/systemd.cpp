@@ -58,8 +58,8 @@ std::vector<EmittedFile> emit_systemd(const Deployment& deployment) {
   for (const Server* server : hot_servers(deployment))
     files.push_back({fmt::format("llmsize-{}.service", server->id),
                      unit("llmsize " + description(*server), deployment.engine,
-                          option_words(*server, std::to_string(server->port)), processors(*server),
-                          server->memory, server->locked)});
+                          option_words(*server, deployment.listen_address, std::to_string(server->port)),
+                          processors(*server), server->memory, server->locked)});
   const auto groups = warm_groups(deployment);
   for (std::size_t group = 0; group < groups.size(); ++group) {
     const auto members = warm_servers(deployment, groups[group]);
@@ -68,7 +68,8 @@ std::vector<EmittedFile> emit_systemd(const Deployment& deployment) {
     files.push_back(
         {fmt::format("llmsize-warm-{}.service", groups[group]),
          unit(fmt::format("llmsize WARM models of {}; {} belongs in {}", groups[group], name, preset_folder),
-              deployment.engine, router_words(preset_folder + name, router_port(deployment, group)),
+              deployment.engine,
+              router_words(preset_folder + name, deployment.listen_address, router_port(deployment, group)),
               processors(*members.front()), peak_memory(members) + router_allowance,
               members.front()->locked)});
   }

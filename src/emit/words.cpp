@@ -9,9 +9,6 @@
 namespace llmsize::emit {
 namespace {
 
-/// Servers are for this machine; whoever wants them elsewhere puts a gateway with a key before them.
-constexpr const char* listen_address = "127.0.0.1";
-
 Words words_of(const EngineSetting& setting) {
   if (setting.value.empty()) return {setting.flag};
   return {setting.flag, setting.value};
@@ -24,11 +21,11 @@ std::string preset_line(const EngineSetting& setting) {
 
 }  // namespace
 
-std::vector<Words> option_words(const Server& server, const std::string& port) {
+std::vector<Words> option_words(const Server& server, const std::string& address, const std::string& port) {
   std::vector<Words> options;
   for (const auto& setting : server.settings) options.push_back(words_of(setting));
   options.push_back({"--alias", fmt::format("{}", fmt::join(server.roles, ","))});
-  options.push_back({"--host", listen_address});
+  options.push_back({"--host", address});
   options.push_back({"--port", port});
   return options;
 }
@@ -104,11 +101,12 @@ std::string preset(const Deployment& deployment, const std::string& pool) {
   return text;
 }
 
-std::vector<Words> router_words(const std::string& preset_path, std::int64_t port) {
+std::vector<Words> router_words(const std::string& preset_path, const std::string& address,
+                                std::int64_t port) {
   return {{"--models-preset", preset_path},
           {"--models-max", "1"},
           {"--models-autoload"},
-          {"--host", listen_address},
+          {"--host", address},
           {"--port", std::to_string(port)}};
 }
 

@@ -191,6 +191,7 @@ Result<void> LocalWriter::write_folder(const std::string& path, const std::vecto
   std::error_code ignored;
   for (const auto& file : files) {
     const std::string inside = temporary + "/" + file.name;
+    std::filesystem::create_directories(std::filesystem::path(inside).parent_path(), ignored);
     auto written = write_whole(inside, file.content);
     if (written && file.executable && ::chmod(inside.c_str(), 0755) != 0) written = failed(errno);
     if (written) continue;

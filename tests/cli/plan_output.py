@@ -37,6 +37,8 @@ SIZED = {"--ctx-size", "--parallel", "--kv-unified", "--batch-size", "--ubatch-s
 # These must be said on every command line, because their defaults decide memory and change between versions.
 EXPLICIT = SIZED - {"--repack", "--no-repack"} | {"--ctx-checkpoints", "--fit", "--gpu-layers"}
 
+FORMATS = {"json", "shell", "llama-swap", "llama-server", "systemd"}
+
 MACHINES = [("--ram", "128"), ("--ram", "512"), ("--ram", "16"), ("--ram", "64", "--load-mode", "mlock"),
             ("--ram", "128", "--gpu", "2x RTX 4090"), ("--ram", "256", "--numa", "2")]
 
@@ -146,6 +148,30 @@ class EmittedPlan(CommandLineCase):
             at = kept.index(name)
             del kept[at:at + 2]
         return kept
+
+    def test_the_shell_script_starts_a_server_by_the_name_of_any_of_its_roles(self):
+        plan = self.plan("--ram", "128")
+        shared = [(i["id"], role) for i in plan["instances"] for role in i["roles"]]
+        self.assertTrue(any(instance != role for instance, role in shared))
+        with tempfile.TemporaryDirectory() as folder:
+            script = pathlib.Path(folder) / "serve.sh"
+            script.write_text(self.emit("shell", "--ram", "128", "--engine", "echo"))
+            for instance, role in shared:
+                started = subprocess.run(["bash", str(script), role], capture_output=True, text=True)
+                self.assertEqual(started.returncode, 0, started.stderr)
+                self.assertEqual(started.stdout, subprocess.run(["bash", str(script), instance], capture_output=True,
+                                                                text=True).stdout)
+
+    def test_a_plan_without_servers_writes_nothing_and_says_so(self):
+        with tempfile.TemporaryDirectory() as folder:
+            target = pathlib.Path(folder) / "out"
+            for form in FORMATS - {"json"}:
+                result = run("plan", "--ram", "1", "--emit", form, "--out", str(target))
+                self.assertEqual((result.returncode, result.stdout), (3, ""))
+                self.assertIn("no server", result.stderr)
+                self.assertEqual(os.listdir(folder), [])
+            self.assertEqual(run("plan", "--ram", "1", "--emit", "json", "--out", str(target)).returncode, 3)
+            self.assertEqual(os.listdir(target), ["plan.json"])
 
     def test_the_scripts_pass_shellcheck(self):
         self.needs("shellcheck")

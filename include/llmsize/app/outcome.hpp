@@ -15,6 +15,7 @@ inline constexpr int does_not_fit = 3;
 struct Outcome {
   std::string text;
   int exit_status = exit_status::done;
+  std::string note = {};  ///< For stderr: one sentence or more without its line's end.
 };
 
 }  // namespace llmsize::app

@@ -6,9 +6,9 @@
 
 namespace llmsize::emit {
 
-/// One file of a configuration; names have no folder.
+/// One file of a configuration.
 struct EmittedFile {
-  std::string name;
+  std::string name;  ///< "serve.sh"; of a fleet's class "CLASS/serve.sh".
   std::string content;
   bool executable = false;
 };
@@ -17,13 +17,13 @@ struct EmittedFile {
 struct Emitter {
   const char* id;       ///< What --emit takes.
   const char* summary;  ///< For the help page.
-  std::vector<EmittedFile> (*emit)(const Deployment& deployment);
+  std::vector<EmittedFile> (*emit)(const FleetDeployment& fleet);
 };
 
 /// Every format. A new one is a source with its function and a line in registry.cpp.
 const std::vector<Emitter>& emitters();
 
-// The formats, one source each.
+// The formats that configure one host, one source each: a fleet gets a folder for each of its classes.
 std::vector<EmittedFile> emit_json(const Deployment& deployment);
 std::vector<EmittedFile> emit_shell(const Deployment& deployment);
 std::vector<EmittedFile> emit_llama_swap(const Deployment& deployment);

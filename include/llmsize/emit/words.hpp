@@ -12,8 +12,9 @@ namespace llmsize::emit {
 /// One option with its value, as words of a command line.
 using Words = std::vector<std::string>;
 
-/// The options of a server, each with its value: model, memory, then alias, host and `port`.
-std::vector<Words> option_words(const Server& server, const std::string& port);
+/// The options of a server, each with its value: model, memory, then alias, the `address` it binds to,
+/// `port`.
+std::vector<Words> option_words(const Server& server, const std::string& address, const std::string& port);
 
 /// Words of numactl that place a server; empty on machines with one node.
 Words placement_words(const Server& server);
@@ -37,7 +38,8 @@ std::vector<const Server*> hot_servers(const Deployment& deployment);
 std::string preset_name(const std::string& pool);
 std::string preset(const Deployment& deployment, const std::string& pool);
 /// The router's own options: presets from `preset_path`, one model at a time.
-std::vector<Words> router_words(const std::string& preset_path, std::int64_t port);
+std::vector<Words> router_words(const std::string& preset_path, const std::string& address,
+                                std::int64_t port);
 /// The port after the servers' own, one per group.
 std::int64_t router_port(const Deployment& deployment, std::size_t group);
 /// The largest server of a group.

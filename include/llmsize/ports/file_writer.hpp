@@ -9,7 +9,7 @@ namespace llmsize {
 
 /// A file of a folder that is written as one.
 struct FolderFile {
-  std::string name;
+  std::string name;  ///< May have folders of its own before it: "class/serve.sh".
   std::string content;
   bool executable = false;
 };

@@ -46,6 +46,12 @@ Deployment deployment() {
   return made;
 }
 
+FleetDeployment single(Deployment deployment) {
+  FleetDeployment fleet;
+  fleet.classes.push_back({"", "", {}, std::move(deployment)});
+  return fleet;
+}
+
 std::string golden_path(const std::string& format, const std::string& file) {
   return std::string(LLMSIZE_SOURCE_DIR) + "/tests/data/emitted/" + format + "/" + file;
 }
@@ -55,7 +61,7 @@ std::string golden_path(const std::string& format, const std::string& file) {
 TEST_CASE("Every format is laid out as its golden files show") {
   const bool rewrite = std::getenv("LLMSIZE_REWRITE_GOLDENS") != nullptr;
   for (const auto& emitter : emit::emitters())
-    for (const auto& file : emitter.emit(deployment())) {
+    for (const auto& file : emitter.emit(single(deployment()))) {
       const std::string path = golden_path(emitter.id, file.name);
       if (rewrite) std::ofstream(path) << file.content;
       std::ifstream stream(path);
@@ -71,8 +77,27 @@ TEST_CASE("An empty plan is still well-formed in every format") {
     Deployment empty;
     empty.engine = "llama-server";
     INFO(emitter.id);
-    CHECK_NOTHROW(emitter.emit(empty));
+    CHECK_NOTHROW(emitter.emit(single(empty)));
   }
+}
+
+TEST_CASE(
+    "Formats for one host give each class of a fleet a folder with the files that it would have alone") {
+  FleetDeployment fleet;
+  fleet.document = "{\"fleet\": true}\n";
+  fleet.classes = {{"big", "big", {"n1", "n2"}, deployment()}, {"small", "small", {"n3"}, deployment()}};
+  fleet.classes[1].deployment.servers.resize(1);
+  for (const std::string id : {"json", "shell", "llama-swap", "llama-server", "systemd"})
+    for (const auto& emitter : emit::emitters()) {
+      if (emitter.id != id) continue;
+      std::vector<std::pair<std::string, std::string>> expected, given;
+      if (id == "json") expected.emplace_back("fleet.json", fleet.document);
+      for (const auto& hosts : fleet.classes)
+        for (const auto& file : emitter.emit(single(hosts.deployment)))
+          expected.emplace_back(hosts.id + "/" + file.name, file.content);
+      for (const auto& file : emitter.emit(fleet)) given.emplace_back(file.name, file.content);
+      CHECK(given == expected);
+    }
 }
 
 TEST_CASE("Words for a shell are quoted exactly where something in them is special") {

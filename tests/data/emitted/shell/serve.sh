@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # a plan made by hand
-# Without arguments: starts every HOT server and waits. With a name: runs that server.
+# Without arguments: starts every HOT server and waits. With a name, its own or a role's: runs that server.
 set -euo pipefail
 engine=${LLAMA_SERVER:-llama-server}
 
@@ -54,12 +54,12 @@ case "${1:-}" in
     serve_coder &
     wait
     ;;
-  front) serve_front ;;
+  front|workers) serve_front ;;
   coder) serve_coder ;;
   general) serve_general ;;
   coding) serve_coding ;;
   *)
-    echo "usage: $0 [front|coder|general|coding]" >&2
+    echo "usage: $0 [front|workers|coder|general|coding]" >&2
     exit 2
     ;;
 esac
