@@ -4,6 +4,7 @@ Every document printed with --json is validated against its schema in docs/schem
 schema that the output has left behind, fails here.
 """
 
+import csv
 import json
 import os
 import pathlib
@@ -495,6 +496,20 @@ class Schemas(CommandLineCase):
             with self.subTest(path=path.name):
                 self.assertTrue(schema.exists(), f"{path.name}: kind {document['kind']} has no schema")
                 jsonschema.validate(document, json.loads(schema.read_text()))
+
+
+    def test_memory_rates_agree_with_bus_and_clock(self):
+        """Bandwidths of data/gpus.json against bus width x rate per pin, written down apart (tests/data/gpu_memory.csv, from
+        the makers' specifications); makers round 8,192 GB/s to 8 TB/s. Processors: no faster memory than its kind has."""
+        gpus = {e["id"]: e for e in json.loads((SOURCE / "data/gpus.json").read_text())["entries"]}
+        with open(SOURCE / "tests/data/gpu_memory.csv") as file:
+            rows = {row["id"]: int(row["bus_bits"]) * float(row["gigatransfers_per_second"]) / 8 for row in csv.DictReader(file)}
+        self.assertEqual(set(rows), set(gpus))
+        for name, rate in rows.items():
+            self.assertAlmostEqual(gpus[name]["bandwidth_gb_per_second"] / rate, 1, delta=0.025, msg=name)
+        fastest = {"DDR3": 1866, "DDR4": 3200, "DDR5": 6400, "LPDDR5X": 8533}
+        for cpu in json.loads((SOURCE / "data/cpus.json").read_text())["entries"]:
+            self.assertLessEqual(cpu["mega_transfers_per_second"], fastest[cpu["memory_type"]], cpu["id"])
 
 
 class Probe(CommandLineCase):
