@@ -21,8 +21,8 @@ double quality_of(const PlanRole& role, std::size_t variant) {
 
 Result<ClassPlanner> ClassPlanner::make(const Services& services, const PlanOptions& options,
                                         const std::vector<RoleDefinition>& roles,
-                                        const MachineClass& machines) {
-  auto prepared = prepare_plan(services, machines.smallest, options, roles);
+                                        const MachineClass& machines, std::shared_ptr<PlanSizer> sizer) {
+  auto prepared = prepare_plan(services, machines.smallest, options, roles, std::move(sizer));
   if (!prepared) return tl::unexpected(prepared.error());
   return ClassPlanner(services, options, machines, std::move(*prepared));
 }

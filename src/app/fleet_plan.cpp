@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
+#include <memory>
 
 #include <fmt/format.h>
 
@@ -64,11 +64,14 @@ class FleetPlanner {
       : services_(services), options_(options), fleet_(fleet), roles_(std::move(roles)), report_(report) {}
 
   Result<void> run() {
+    std::map<std::optional<std::vector<std::string>>, std::shared_ptr<PlanSizer>> sizers;
     for (const auto& machines : report_.classes) {
-      auto planner = ClassPlanner::make(services_, options_, roles_, machines);
+      auto& sizer = sizers[machines.smallest.cpu.isa.value];
+      auto planner = ClassPlanner::make(services_, options_, roles_, machines, sizer);
       if (!planner)
         return fail(planner.error().code, fmt::format("class {}: {}", machines.id, planner.error().message),
                     planner.error().hint);
+      sizer = planner->sizer();
       planners_.push_back(std::move(*planner));
     }
     for (const auto& definition : roles_) {

@@ -174,7 +174,8 @@ Result<void> check_options(const PlanOptions& options) {
 }  // namespace
 
 Result<PreparedPlan> prepare_plan(const Services& services, const Host& host, const PlanOptions& options,
-                                  const std::vector<RoleDefinition>& roles) {
+                                  const std::vector<RoleDefinition>& roles,
+                                  std::shared_ptr<PlanSizer> sizer) {
   const auto rules = catalog::load_tiers(services.catalog);
   if (!rules) return tl::unexpected(rules.error());
   PlanReport report;
@@ -182,8 +183,9 @@ Result<PreparedPlan> prepare_plan(const Services& services, const Host& host, co
   report.tier = tier_of(report.budget.total, *rules);
   auto gpus = add_gpu_pools(services, host, options, report);
   if (!gpus) return tl::unexpected(gpus.error());
-  PreparedPlan plan{std::move(report), std::move(*gpus), {}};
-  plan.sizer = std::make_unique<PlanSizer>(services, plan.report.residency, !options.load_mode);
+  PreparedPlan plan{std::move(report), std::move(*gpus), std::move(sizer)};
+  if (!plan.sizer)
+    plan.sizer = std::make_shared<PlanSizer>(services, plan.report.residency, !options.load_mode);
   if (auto added = add_roles(services, host, options, roles, plan.gpus, *plan.sizer, plan.report); !added)
     return tl::unexpected(added.error());
   return plan;

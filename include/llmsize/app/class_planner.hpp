@@ -1,5 +1,6 @@
 #pragma once
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,7 +18,8 @@ namespace llmsize::app {
 class ClassPlanner {
  public:
   static Result<ClassPlanner> make(const Services& services, const PlanOptions& options,
-                                   const std::vector<RoleDefinition>& roles, const MachineClass& machines);
+                                   const std::vector<RoleDefinition>& roles, const MachineClass& machines,
+                                   std::shared_ptr<PlanSizer> sizer);
 
   /// Every set of roles that a host can serve, with what each role is worth there by quality and speed, so
   /// that classes compare.
@@ -28,6 +30,8 @@ class ClassPlanner {
   Result<PlanReport> plan(std::optional<FleetRoles> roles);
   /// The least more memory with which a host would serve exactly these roles.
   [[nodiscard]] std::optional<Bytes> lacking(FleetRoles roles) const;
+  /// For other classes with the same instruction sets.
+  [[nodiscard]] std::shared_ptr<PlanSizer> sizer() const { return prepared_.sizer; }
   [[nodiscard]] const PlanRequest& request() const { return prepared_.report.request; }
 
  private:

@@ -14,12 +14,14 @@ namespace llmsize::app {
 struct PreparedPlan {
   PlanReport report;
   std::vector<DeviceGroup> gpus;
-  std::unique_ptr<PlanSizer> sizer;
+  std::shared_ptr<PlanSizer> sizer;
 };
 
 /// Sizes every variant of every role for one machine. Errors: as `set_budget` and `add_roles`.
+/// `sizer`: that of another machine with the same instruction sets, so that no model is loaded again.
 Result<PreparedPlan> prepare_plan(const Services& services, const Host& host, const PlanOptions& options,
-                                  const std::vector<RoleDefinition>& roles);
+                                  const std::vector<RoleDefinition>& roles,
+                                  std::shared_ptr<PlanSizer> sizer = nullptr);
 
 /// Solves a prepared report and adds all that an answer says: files, speeds, reasons, servers, the document.
 Result<PlanReport> finish_plan(const Services& services, const Host& host, const PlanOptions& options,

@@ -247,6 +247,13 @@ TEST_CASE("a host that contradicts itself is named, and one that was probed twic
   }
   CHECK(contradiction_in(host)->find("its NUMA nodes hold 502.00 GiB") == 0);
 
+  // MemAvailable counts what is free on nodes of GPUs, as on a POWER9 with V100.
+  Host power = node(300'000);
+  power.numa.resize(1);
+  power.numa[0].kind = "gpu";
+  power.effective.memory = derived(gibibytes(200), "its nodes");
+  CHECK_FALSE(contradiction_in(power));
+
   std::vector<Host> hosts(5);
   hosts[0].identity.machine_id = hosts[3].identity.machine_id = derived(std::string("a"), "");
   hosts[1].identity.machine_id = derived(std::string("b"), "");
