@@ -160,8 +160,9 @@ Result<void> explain_plan(const Services& services, const GuideFactors& factors,
   return {};
 }
 
-/// Options that contradict each other, before any work is done.
-Result<void> check_options(const PlanOptions& options) {
+}  // namespace
+
+Result<void> check_plan_options(const PlanOptions& options) {
   if (!options.emit.empty())
     if (const auto emitter = emitter_named(options.emit); !emitter) return tl::unexpected(emitter.error());
   for (const auto* path : {&options.serving.models_dir, &options.serving.engine})
@@ -170,8 +171,6 @@ Result<void> check_options(const PlanOptions& options) {
                   "Rename the folder.");
   return {};
 }
-
-}  // namespace
 
 Result<PreparedPlan> prepare_plan(const Services& services, const Host& host, const PlanOptions& options,
                                   const std::vector<RoleDefinition>& roles,
@@ -209,7 +208,7 @@ Result<PlanReport> finish_plan(const Services& services, const Host& host, const
 }
 
 Result<Outcome> run_plan(const Services& services, const Host& host, const PlanOptions& options) {
-  if (auto checked = check_options(options); !checked) return tl::unexpected(checked.error());
+  if (auto checked = check_plan_options(options); !checked) return tl::unexpected(checked.error());
   const auto roles = roles_of(services, options);
   if (!roles) return tl::unexpected(roles.error());
   auto prepared = prepare_plan(services, host, options, *roles);

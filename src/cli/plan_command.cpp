@@ -145,7 +145,11 @@ OptionGroup fleet_options(app::FleetOptions& o) {
            {{"--demand"},
             "ROLE=TOKENS/S",
             "as many replicas as decode so much together, one stream each; repeatable",
-            set_demand(o.demand_of)}}};
+            set_demand(o.demand_of)},
+           {{"--pin-hosts"},
+            "",
+            "name the hosts, not only their classes, where a format selects hosts",
+            set_true(o.pin_hosts)}}};
 }
 
 OptionGroup role_options(PlanOptions& o) {
@@ -263,8 +267,9 @@ Result<void> check_flags(const Flags& flags) {
                 "Leave --emit and --out away, or plan again with them.");
   if (!flags.fleet.folder.empty() && (flags.diff || !flags.host_file.empty()))
     return fail(ErrorCode::usage, "--hosts brings its own machines", "Drop --host and --diff.");
-  if (flags.fleet.folder.empty() && (flags.fleet.skip_bad || flags.fleet.counts_replicas()))
-    return fail(ErrorCode::usage, "--replicas, --demand and --skip-bad are about many machines",
+  if (flags.fleet.folder.empty() &&
+      (flags.fleet.skip_bad || flags.fleet.pin_hosts || flags.fleet.counts_replicas()))
+    return fail(ErrorCode::usage, "--replicas, --demand, --skip-bad and --pin-hosts are about many machines",
                 "Name a folder of saved probes with --hosts DIR.");
   return {};
 }

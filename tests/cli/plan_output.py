@@ -576,6 +576,22 @@ class FleetPlan(CommandLineCase):
                 saved.write_text(json.dumps(broken))
                 self.failure(*flags, "--check", str(saved), status=1, says=says)
 
+    def test_each_group_of_hosts_gets_files_of_its_own(self):
+        flags = ("plan", "--hosts", self.quick, "--replicas", "frontdoor=3")
+        plan = self.document(*flags)
+        self.assertEqual(json.loads(run(*flags, "--emit", "json").stdout), plan)
+        with tempfile.TemporaryDirectory() as folder:
+            out = pathlib.Path(folder) / "out"
+            self.assertEqual(run(*flags, "--emit", "shell", "--out", str(out)).returncode, 0)
+            self.assertEqual(sorted(os.listdir(out)), sorted(group["id"] for group in plan["groups"]))
+            for group in plan["groups"]:
+                script = (out / group["id"] / "serve.sh").read_text()
+                self.assertEqual(set(re.findall(r"^serve_(\w+)\(\)", script, re.M)),
+                                 {i["id"] for i in group["plan"]["instances"] if i["command"]})
+                self.assertIn("--host 0.0.0.0", script)
+        self.failure("plan", "--ram", "64", "--pin-hosts", status=2, says="--hosts")
+        self.failure(*flags, "--emit", "cobol", status=2, says="cobol")
+
     def test_bad_files_are_all_named_and_left_out_only_when_told(self):
         total = 1 << 36
         with tempfile.TemporaryDirectory() as folder:

@@ -19,6 +19,7 @@ struct FleetOptions {
   std::optional<std::int64_t> replicas;             ///< --replicas N: of every other role.
   std::map<std::string, std::int64_t> replicas_of;  ///< --replicas ROLE=N
   std::map<std::string, double> demand_of;          ///< --demand ROLE=TOKENS/S
+  bool pin_hosts = false;                           ///< --pin-hosts: name hosts where a format selects them.
   [[nodiscard]] bool counts_replicas() const {
     return replicas || !replicas_of.empty() || !demand_of.empty();
   }
