@@ -228,7 +228,7 @@ Compiled compile(const PlanRequest& request, double share) {
   return compiled;
 }
 
-Plan assemble(const PlanRequest& request, const Compiled& compiled) {
+Plan assemble(const PlanRequest& request, const Compiled& compiled, const search::Solution& solution) {
   Plan plan;
   for (const auto& role : request.roles) {
     RolePlacement placement;
@@ -239,8 +239,6 @@ Plan assemble(const PlanRequest& request, const Compiled& compiled) {
     plan.roles.push_back(std::move(placement));
   }
   if (request.pools.empty()) return plan;
-  const auto served = search::served_by_priority(compiled.problem);
-  const auto solution = search::best_placement(compiled.problem, served).value_or(search::Solution{});
   std::vector<std::size_t> group_of;
   add_groups(request, solution, group_of, plan);
   add_instances(request, compiled, solution, group_of, plan);
@@ -271,7 +269,11 @@ bool is_at_least_as_good(const Plan& a, const Plan& b) {
 
 Result<Plan> solve(const PlanRequest& request) {
   if (auto checked = check_plan_request(request); !checked) return tl::unexpected(checked.error());
-  return assemble(request, compile(request, 1.0));
+  if (request.pools.empty()) return assemble(request, {}, {});
+  const Compiled compiled = compile(request, 1.0);
+  const auto served = search::served_by_priority(compiled.problem);
+  const auto solution = search::best_placement(compiled.problem, served);
+  return assemble(request, compiled, solution.value_or(search::Solution{}));
 }
 
 }  // namespace llmsize

@@ -23,7 +23,7 @@ Result<void> check_plan_request(const PlanRequest& request);
 /// `share` scales every pool's budget.
 Compiled compile(const PlanRequest& request, double share);
 
-/// The best placement of a compiled request.
-Plan assemble(const PlanRequest& request, const Compiled& compiled);
+/// The plan that a placement of the compiled request makes.
+Plan assemble(const PlanRequest& request, const Compiled& compiled, const plan_search::Solution& solution);
 
 }  // namespace llmsize

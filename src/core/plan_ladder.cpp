@@ -1,4 +1,5 @@
 #include <cmath>
+#include <memory>
 
 #include "llmsize/core/plan.hpp"
 #include "plan_compile.hpp"
@@ -18,9 +19,48 @@ bool is_worse(const RolePlacement& before, const RolePlacement& after) {
   return after.quality < before.quality || (before.tier == PlanTier::hot && after.tier != PlanTier::hot);
 }
 
-LadderStep ladder_step(const PlanRequest& request, const Plan& full, double share) {
+search::RoleSet served_roles(const Compiled& compiled, const Plan& plan) {
+  search::RoleSet served = 0;
+  for (std::size_t i = 0; i < compiled.source.size(); ++i)
+    if (plan.roles[compiled.source[i]].instance) served |= search::RoleSet(1) << i;
+  return served;
+}
+
+/// How much further than the budget the search for something better looks: it takes the longer, the more
+/// fits.
+constexpr double look_ahead = 1.25;
+
+/// The same roles within several budgets, searched once, when first asked for.
+class SameRoles {
+ public:
+  /// `compiled` has the largest budget of interest and outlives this.
+  SameRoles(const Compiled& compiled, const Plan& plan)
+      : compiled_(compiled),
+        roles_(served_roles(compiled, plan)),
+        usable_(compiled.problem.pools.size() == 1 && roles_ != 0) {}
+
+  /// Nothing where other pools shrink, too, or other roles are served.
+  const search::PlacementFront* front(search::RoleSet roles) {
+    if (!usable_ || roles != roles_) return nullptr;
+    if (!front_) front_ = std::make_unique<search::PlacementFront>(compiled_.problem, roles_);
+    return front_.get();
+  }
+  const search::PlacementFront* front() { return front(roles_); }
+
+ private:
+  const Compiled& compiled_;
+  search::RoleSet roles_;
+  bool usable_;
+  std::unique_ptr<search::PlacementFront> front_;
+};
+
+LadderStep ladder_step(const PlanRequest& request, const Plan& full, double share, SameRoles& same) {
   const Compiled compiled = compile(request, share);
-  const Plan reduced = assemble(request, compiled);
+  const auto served = search::served_by_priority(compiled.problem);
+  const auto* front = same.front(served);
+  const auto solution = front != nullptr ? front->best_within(compiled.problem.pools.front().budget)
+                                         : search::best_placement(compiled.problem, served);
+  const Plan reduced = assemble(request, compiled, solution.value_or(search::Solution{}));
   LadderStep step;
   step.share = share;
   for (const auto& pool : compiled.problem.pools) step.budget += Bytes(pool.budget) * pool.count;
@@ -34,13 +74,6 @@ LadderStep ladder_step(const PlanRequest& request, const Plan& full, double shar
                            variant_name(request, reduced, *after.instance) + (demoted ? " WARM" : ""));
   }
   return step;
-}
-
-search::RoleSet served_roles(const Compiled& compiled, const Plan& plan) {
-  search::RoleSet served = 0;
-  for (std::size_t i = 0; i < compiled.source.size(); ++i)
-    if (plan.roles[compiled.source[i]].instance) served |= search::RoleSet(1) << i;
-  return served;
 }
 
 /// The least growth of the host's memory that serves the first role that found no place.
@@ -57,15 +90,9 @@ std::optional<NextStep> next_step(const PlanRequest& request, const Compiled& co
   return std::nullopt;
 }
 
-/// How much further than the budget the search for something better looks: it takes the longer, the more
-/// fits.
-constexpr double look_ahead = 1.25;
-
-std::optional<NextGain> next_gain(const PlanRequest& request, const Plan& plan) {
-  if (request.pools.size() != 1 || plan.instances.empty()) return std::nullopt;
-  const Compiled compiled = compile(request, look_ahead);
-  const auto value = std::llround(plan.objective.value * value_units);
-  const auto better = search::next_better_placement(compiled.problem, served_roles(compiled, plan), value);
+std::optional<NextGain> next_gain(const PlanRequest& request, const Plan& plan, const Compiled& compiled,
+                                  const search::PlacementFront& front) {
+  const auto better = front.next_above(std::llround(plan.objective.value * value_units));
   if (!better) return std::nullopt;
   NextGain gain;
   gain.extra = Bytes(better->host) - request.pools.front().budget();
@@ -82,10 +109,14 @@ std::optional<NextGain> next_gain(const PlanRequest& request, const Plan& plan) 
 }  // namespace
 
 void add_ladder(const PlanRequest& request, Plan& plan) {
+  if (request.pools.empty()) return;
   constexpr double shares[] = {0.9, 0.75, 0.5};  // docs/METHOD.md, "The plan": what goes first.
-  for (const double share : shares) plan.ladder.push_back(ladder_step(request, plan, share));
   plan.next_step = next_step(request, compile(request, 1.0), plan);
-  if (!plan.next_step) plan.next_gain = next_gain(request, plan);
+  const Compiled largest = compile(request, plan.next_step ? 1.0 : look_ahead);
+  SameRoles same(largest, plan);
+  for (const double share : shares) plan.ladder.push_back(ladder_step(request, plan, share, same));
+  if (plan.next_step) return;
+  if (const auto* front = same.front()) plan.next_gain = next_gain(request, plan, largest, *front);
 }
 
 }  // namespace llmsize

@@ -287,10 +287,28 @@ std::optional<Solution> best_placement(const Problem& problem, RoleSet roles) {
   return solution_of(joiner, found.back());
 }
 
-std::optional<BetterPlacement> next_better_placement(const Problem& problem, RoleSet roles,
-                                                     std::int64_t value) {
-  Joiner joiner(problem, roles, false, false);
-  for (const std::int64_t node : joiner.solve())
+struct PlacementFront::Search {
+  Joiner joiner;
+  std::vector<std::int64_t> found;
+};
+
+PlacementFront::PlacementFront(const Problem& problem, RoleSet roles)
+    : roles_(roles), search_(new Search{Joiner(problem, roles, false, false), {}}) {
+  search_->found = search_->joiner.solve();
+}
+
+PlacementFront::~PlacementFront() = default;
+
+std::optional<Solution> PlacementFront::best_within(std::int64_t host) const {
+  const auto& [joiner, found] = *search_;
+  for (auto node = found.rbegin(); node != found.rend(); ++node)
+    if (joiner.node(*node).sum.host <= host) return solution_of(joiner, *node);
+  return std::nullopt;
+}
+
+std::optional<BetterPlacement> PlacementFront::next_above(std::int64_t value) const {
+  const auto& [joiner, found] = *search_;
+  for (const std::int64_t node : found)
     if (joiner.node(node).sum.value > value)
       return BetterPlacement{solution_of(joiner, node), joiner.node(node).sum.host};
   return std::nullopt;

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -73,13 +74,32 @@ RoleSet served_by_priority(const Problem& problem);
 /// does not fit.
 std::optional<Solution> best_placement(const Problem& problem, RoleSet roles);
 
-/// The placement of exactly `roles` that exceeds `value` with the least host memory; nothing where none fits.
+/// A placement with what it takes of pool 0.
 struct BetterPlacement {
   Solution solution;
-  std::int64_t host = 0;  ///< Bytes of pool 0.
+  std::int64_t host = 0;
 };
-std::optional<BetterPlacement> next_better_placement(const Problem& problem, RoleSet roles,
-                                                     std::int64_t value);
+
+/// Every placement of exactly `roles` that is worth having, by one search: answers for each budget of pool 0
+/// up to the problem's, which it keeps a reference to. Other pools keep theirs.
+class PlacementFront {
+ public:
+  PlacementFront(const Problem& problem, RoleSet roles);
+  ~PlacementFront();
+  PlacementFront(const PlacementFront&) = delete;
+  PlacementFront& operator=(const PlacementFront&) = delete;
+
+  [[nodiscard]] RoleSet roles() const { return roles_; }
+  /// best_placement with `host` bytes of pool 0.
+  [[nodiscard]] std::optional<Solution> best_within(std::int64_t host) const;
+  /// The one that exceeds `value` with the least host memory; nothing where none within the budget does.
+  [[nodiscard]] std::optional<BetterPlacement> next_above(std::int64_t value) const;
+
+ private:
+  struct Search;
+  RoleSet roles_;
+  std::unique_ptr<Search> search_;
+};
 
 /// The same as best_placement for every set of the problem's roles that fits, by one search.
 std::map<RoleSet, Solution> best_placements(const Problem& problem);
