@@ -3,7 +3,7 @@
     compare_memory_read.py LLMSIZE_BINARY STREAM_READ [ROUNDS]
 
 Prints each round's two medians and best passes, and the ratios of the medians over all rounds. Other work on the machine
-takes from either as chance has it, so where there is any, the best passes say more.
+takes from either as chance has it; `chrt -f 50 python3 bench/compare_memory_read.py …` keeps it away, as root.
 """
 import json
 import os
