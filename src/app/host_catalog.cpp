@@ -47,6 +47,13 @@ void add_gpu_rates(const Services& services, GpuFacts& gpu) {
   const auto name = entry->find("name");
   if (gpu.name.starts_with("Intel GPU ") && name != entry->end() && name->is_string())
     gpu.name = name->get<std::string>();
+  // Some drivers list the memory of a processor with graphics as a card's own (MI300A).
+  const auto unified = entry->find("unified");
+  if (!gpu.unified && unified != entry->end() && unified->is_boolean() && unified->get<bool>()) {
+    gpu.unified = true;
+    gpu.pool_id = "system";
+    gpu.memory_free = unknown<Bytes>("shared with the system: what is available there");
+  }
   if (const auto rate = number_in(*entry, "bandwidth_gb_per_second"); rate && !gpu.bandwidth.known())
     gpu.bandwidth = reported(BytesPerSecond(*rate * giga), source);
   if (const auto rate = number_in(*entry, "fp32_tflops")) gpu.fp32_tflops = reported(*rate, source);
@@ -71,10 +78,8 @@ Result<void> describe_stated_gpu(const Services& services, GpuFacts& gpu) {
   gpu.name = spec->name;
   gpu.vendor = vendor_name(spec->vendor);
   gpu.backend = reported(spec->backend, source);
-  if (spec->unified) {
-    gpu.unified = true;
-    gpu.pool_id = "system";
-  } else if (spec->memory && !gpu.memory_total.known()) {
+  // A GPU that shares the system's memory has none of its own.
+  if (!spec->unified && spec->memory && !gpu.memory_total.known()) {
     gpu.memory_total = reported(*spec->memory, source);
     gpu.memory_free = gpu.memory_total;
   }

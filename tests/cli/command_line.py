@@ -567,6 +567,8 @@ class Probe(CommandLineCase):
         self.assertEqual([g["memory_total_bytes"] for g in gpus], [24 << 30, 24 << 30, 20 << 30, 8 << 30])
         # NVIDIA's data sheet: 384 bits x 21 GT/s.
         self.assertEqual(gpus[0]["bandwidth_bytes_per_second"], 1_008_000_000_000)
+        shared = self.document("probe", "--gpu", "MI300A")["gpus"][0]
+        self.assertEqual((shared["unified"], shared["pool_id"], shared["memory_free_bytes"]), (True, "system", None))
         self.assertIn("rtx-4090", self.failure("probe", "--gpu", "RTX 409", status=1, says="RTX 409")["hint"])
 
     def test_nonsense_about_a_host_is_wrong_usage(self):
