@@ -4,7 +4,10 @@
 
 #include <catch2/catch.hpp>
 
+#include "llmsize/io/system_calls.hpp"
+
 using namespace llmsize;
+using llmsize::io::LocalSystem;
 using llmsize::io::ProcessRunner;
 
 TEST_CASE("a program's output and exit status come back, without a shell in between") {
@@ -25,4 +28,22 @@ TEST_CASE("a program that takes too long is stopped, also after closing its outp
 
 TEST_CASE("a program that prints without end is stopped") {
   CHECK_FALSE(ProcessRunner().run({"yes"}, 60).has_value());
+}
+
+TEST_CASE("asking one CPU leaves this thread free to run on all that it could") {
+  const LocalSystem system;
+  const auto before = system.affinity();
+  REQUIRE(before);
+  const auto there = system.processor().cpuid_on(before->front(), 0, 0);
+  CHECK(there.has_value() == system.processor().cpuid(0, 0).has_value());
+  CHECK(system.affinity() == before);
+  CHECK_FALSE(system.processor().cpuid_on(-1, 0, 0).has_value());
+}
+
+TEST_CASE("what is no graphics device has no memory regions") {
+  const LocalSystem system;
+  for (const char* driver : {"i915", "xe", "nouveau", ""}) {
+    CHECK_FALSE(system.memory_regions("/dev/null", driver).has_value());
+    CHECK_FALSE(system.memory_regions("/nonexistent", driver).has_value());
+  }
 }
