@@ -11,9 +11,10 @@ namespace {
 /// Worths are summed in billionths, as the plan's objective is.
 constexpr double worth_units = 1e9;
 
-double quality_of(const PlanRole& role, std::size_t variant) {
+std::int64_t worth_of(const PlanRole& role, std::size_t variant) {
   for (const auto& option : role.options)
-    if (option.variant == variant) return option.quality;
+    if (option.variant == variant)
+      return std::llround(option.worth.value_or(option.quality) * role.weight * worth_units);
   return 0;
 }
 
@@ -36,19 +37,20 @@ const PlanVariant* ClassPlanner::variant_of(FleetRoles roles, std::size_t role) 
   return nullptr;
 }
 
-std::optional<double> ClassPlanner::variant_speed(const PlanVariant& variant, const SpeedRequest& request,
-                                                  std::map<std::string, std::optional<double>>& known) {
-  const auto [found, fresh] = known.try_emplace(variant.id);
-  if (fresh)
-    found->second = variant.decode_tokens_per_second
-                        ? variant.decode_tokens_per_second
-                        : prepared_.sizer->decode_speed(variant, machines_->smallest, request);
-  return found->second;
+void ClassPlanner::weigh_speed() {
+  app::weigh_speed(machines_->smallest, *options_, *prepared_.sizer, prepared_.report);
 }
 
 std::optional<double> ClassPlanner::speed(FleetRoles roles, std::size_t role) {
   const PlanVariant* variant = variant_of(roles, role);
-  return variant == nullptr ? std::nullopt : variant_speed(*variant, speed_request(*options_), speeds_);
+  if (variant == nullptr) return std::nullopt;
+  const auto [found, fresh] = speeds_.try_emplace(variant->id);
+  if (fresh)
+    found->second =
+        variant->decode_tokens_per_second
+            ? variant->decode_tokens_per_second
+            : prepared_.sizer->decode_speed(*variant, machines_->smallest, speed_request(*options_));
+  return found->second;
 }
 
 Result<FleetClass> ClassPlanner::choices() {
@@ -68,19 +70,15 @@ Result<FleetClass> ClassPlanner::choices() {
   }
   FleetClass made;
   made.hosts = static_cast<std::int64_t>(machines_->members.size());
-  const SpeedRequest ranking = ranking_speed_request(machines_->smallest, *options_);
   for (const auto& [roles, chosen] : chosen_) {
     FleetPattern pattern;
     pattern.roles = roles;
+    pattern.value = chosen.choice.worth;
+    pattern.warm = chosen.choice.warm;
     pattern.by_role.assign(request().roles.size(), 0);
     const PlanRequest& from = chosen.bound ? *bound_ : request();
-    for (const auto& [role, variant] : chosen.choice.variants) {
-      const double t = variant_speed(from.variants[variant], ranking, ranking_speeds_).value_or(0);
-      const double worth = worth_at_speed(quality_of(from.roles[role], variant), t, options_->policy) *
-                           from.roles[role].weight;
-      pattern.by_role[role] = std::llround(worth * worth_units);
-      pattern.value += pattern.by_role[role];
-    }
+    for (const auto& [role, variant] : chosen.choice.variants)
+      pattern.by_role[role] = worth_of(from.roles[role], variant);
     made.patterns.push_back(std::move(pattern));
   }
   return made;

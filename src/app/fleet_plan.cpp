@@ -7,11 +7,9 @@
 #include <fmt/format.h>
 
 #include "llmsize/app/class_planner.hpp"
-#include "llmsize/app/emitted.hpp"
 #include "llmsize/app/fleet_hosts.hpp"
 #include "llmsize/app/plan_inputs.hpp"
 #include "llmsize/core/text.hpp"
-#include "llmsize/render/fleet.hpp"
 
 namespace llmsize::app {
 namespace {
@@ -30,17 +28,17 @@ Result<void> check_fleet_options(const PlanOptions& options, const FleetOptions&
     return fail(ErrorCode::usage, "--hosts brings its own machines", "Drop --ram, --gpu, --vram and --numa.");
   const auto is_role = [&](const std::string& name) {
     return std::any_of(roles.begin(), roles.end(),
-                       [&](const RoleDefinition& role) { return role.id == name; });
+                       [&](const RoleDefinition& role) { return role.id == name && !role.cloud; });
   };
   for (const auto& [role, count] : fleet.replicas_of)
     if (!is_role(role))
       return fail(ErrorCode::usage,
-                  fmt::format("--replicas {}={}: \"{}\" is no role of this plan", role, count, role),
+                  fmt::format("--replicas {}={}: \"{}\" is no local role of this plan", role, count, role),
                   "llmsize plan lists the roles.");
   for (const auto& [role, rate] : fleet.demand_of) {
     if (!is_role(role))
       return fail(ErrorCode::usage,
-                  fmt::format("--demand {}={}: \"{}\" is no role of this plan", role, rate, role),
+                  fmt::format("--demand {}={}: \"{}\" is no local role of this plan", role, rate, role),
                   "llmsize plan lists the roles.");
     if (fleet.replicas_of.count(role) != 0)
       return fail(ErrorCode::usage, fmt::format("{} has both --replicas and --demand", role),
@@ -104,7 +102,10 @@ class FleetPlanner {
   }
 
   Result<void> plan_replicas() {
+    const bool any_gpus = std::any_of(planners_.begin(), planners_.end(),
+                                      [](const ClassPlanner& planner) { return planner.has_gpus(); });
     for (auto& planner : planners_) {
+      if (any_gpus && !planner.has_gpus()) planner.weigh_speed();
       auto choices = planner.choices();
       if (!choices) return tl::unexpected(choices.error());
       request_.classes.push_back(std::move(*choices));
@@ -257,58 +258,70 @@ class FleetPlanner {
       FleetRoles served = 0, lost = 0;
       for (const auto& group : report_.groups)
         if (group.machine_class == i) served |= roles_in(group);
-      const auto after = served_without(i);
+      const Aftermath after = without_a_host_of(i);
       for (std::size_t role = 0; role < report_.roles.size(); ++role) {
         const FleetRole& row = report_.roles[role];
         if ((served & bit(role)) != 0) loss.fewer.push_back(row.id);
         if ((served & bit(role)) != 0 && row.served == 1) loss.vanished.push_back(row.id);
         // Without a number of replicas to keep, a role is lost when nobody serves it.
         const std::int64_t least = row.wanted ? row.served : std::min<std::int64_t>(row.served, 1);
-        if (after[role] >= least) continue;
+        if (after.served[role] >= least) continue;
         loss.lost.push_back(row.id);
         lost |= bit(role);
       }
-      if (lost != 0) add_remedies(i, lost, loss);
+      if (lost != 0) add_remedies(after, lost, loss);
       report_.losses.push_back(std::move(loss));
     }
     return {};
   }
 
-  /// Replicas by role with one host of a class fewer, planned anew where replicas are counted.
-  [[nodiscard]] std::vector<std::int64_t> served_without(std::size_t of_class) const {
-    std::vector<std::int64_t> served;
-    for (const auto& role : report_.roles) served.push_back(role.served);
+  /// What is left with one host of a class fewer.
+  struct Aftermath {
+    std::vector<std::int64_t> served;                       ///< By role.
+    std::vector<std::map<FleetRoles, std::int64_t>> hosts;  ///< Of each class, how many serve which set.
+  };
+
+  /// Planned anew where replicas are counted.
+  [[nodiscard]] Aftermath without_a_host_of(std::size_t of_class) const {
+    Aftermath after;
+    for (const auto& role : report_.roles) after.served.push_back(role.served);
+    after.hosts.resize(report_.classes.size());
     if (report_.method == "own") {
-      for (const auto& group : report_.groups)
-        if (group.machine_class == of_class)
-          for (std::size_t role = 0; role < served.size(); ++role)
-            if ((roles_in(group) & bit(role)) != 0) --served[role];
-      return served;
+      for (const auto& group : report_.groups) {
+        const bool shrinks = group.machine_class == of_class;
+        after.hosts[group.machine_class][roles_in(group)] =
+            static_cast<std::int64_t>(group.hosts.size()) - (shrinks ? 1 : 0);
+        for (std::size_t role = 0; role < after.served.size(); ++role)
+          if (shrinks && (roles_in(group) & bit(role)) != 0) --after.served[role];
+      }
+      return after;
     }
     std::int64_t used = 0;
     for (const auto& [roles, count] : assignment_.hosts[of_class]) used += count;
     // A free host of the same class takes over.
-    if (used < request_.classes[of_class].hosts) return served;
+    if (used < request_.classes[of_class].hosts) return after;
     FleetRequest fewer = request_;
     --fewer.classes[of_class].hosts;
-    return assign_roles(fewer).served;
+    FleetAssignment again = assign_roles(fewer);
+    return {std::move(again.served), std::move(again.hosts)};
   }
 
-  void add_remedies(std::size_t of_class, FleetRoles lost, HostLoss& loss) const {
+  /// What would keep the roles that are lost: the host again, or memory on another one for all of them.
+  void add_remedies(const Aftermath& after, FleetRoles lost, HostLoss& loss) const {
     loss.remedies.push_back(fmt::format("one more host like those of {}", loss.machine_class));
     std::optional<Bytes> least;
-    std::string where;
-    for (const auto& group : report_.groups) {
-      const FleetRoles roles = roles_in(group);
-      const std::size_t left = group.hosts.size() - (group.machine_class == of_class ? 1 : 0);
-      if (left == 0 || (roles & lost) != 0) continue;
-      const auto lacking = planners_[group.machine_class].lacking(roles | lost);
-      if (!lacking || *lacking == Bytes(0) || (least && *least <= *lacking)) continue;
-      least = lacking;
-      where = group.id;
-    }
+    std::size_t where = 0;
+    for (std::size_t i = 0; i < after.hosts.size(); ++i)
+      for (const auto& [roles, count] : after.hosts[i]) {
+        if (count == 0 || (roles & lost) != 0) continue;
+        const auto lacking = planners_[i].lacking(roles | lost);
+        if (!lacking || *lacking == Bytes(0) || (least && *least <= *lacking)) continue;
+        least = lacking;
+        where = i;
+      }
     if (least)
-      loss.remedies.push_back(fmt::format("{} more for models on a host of {}", size_text(*least), where));
+      loss.remedies.push_back(
+          fmt::format("{} more for models on a host of {}", size_text(*least), report_.classes[where].id));
   }
 
   void give_reasons() {
@@ -372,44 +385,6 @@ Result<FleetReport> plan_fleet(const Services& services, const PlanOptions& opti
   if (auto done = FleetPlanner(services, options, fleet, std::move(*roles), report).run(); !done)
     return tl::unexpected(done.error());
   return report;
-}
-
-namespace {
-
-/// Groups that serve something, as emitters take them.
-FleetDeployment deployment_of_fleet(const FleetReport& report, const FleetOptions& fleet) {
-  FleetDeployment deployment;
-  deployment.title =
-      fmt::format("llmsize plan for {} hosts in {} classes", report.hosts.size(), report.classes.size());
-  deployment.document = render::fleet_json(report);
-  deployment.pin_hosts = fleet.pin_hosts;
-  for (const auto& group : report.groups) {
-    if (group.plan.deployment.servers.empty()) continue;
-    HostClass hosts;
-    hosts.id = group.id;
-    hosts.machine_class = report.classes[group.machine_class].id;
-    for (const std::size_t host : group.hosts) hosts.hosts.push_back(report.hosts[host].name);
-    hosts.deployment = group.plan.deployment;
-    deployment.classes.push_back(std::move(hosts));
-  }
-  return deployment;
-}
-
-}  // namespace
-
-Result<Outcome> run_fleet_plan(const Services& services, const PlanOptions& options,
-                               const FleetOptions& fleet) {
-  if (auto checked = check_plan_options(options); !checked) return tl::unexpected(checked.error());
-  PlanOptions of_hosts = options;
-  // Who asks a fleet's servers is on another host.
-  of_hosts.serving.listen_address = "0.0.0.0";
-  const auto report = plan_fleet(services, of_hosts, fleet);
-  if (!report) return tl::unexpected(report.error());
-  const int status = report->lacks_any() ? exit_status::does_not_fit : exit_status::done;
-  const bool one_document = options.out.empty() && (options.emit.empty() || options.emit == "json");
-  if (!one_document) return emitted(services, options, deployment_of_fleet(*report, fleet), status);
-  const bool json = options.json || !options.emit.empty();
-  return Outcome{json ? render::fleet_json(*report) : render::fleet_text(*report), status};
 }
 
 }  // namespace llmsize::app

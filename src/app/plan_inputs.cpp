@@ -323,35 +323,14 @@ class Assembly {
   std::set<std::string> filtered_by_;  ///< Of the role being added.
 };
 
+/// Speed at which half of a choice's quality counts, by policy, in tokens per second: ours.
+double half_worth_speed(PlanPolicy policy) {
+  constexpr double halves[] = {4, 1, 16};
+  return halves[static_cast<int>(policy)];
+}
+
 /// For ranking only, where nothing says what the host's memory does: two channels of DDR5-5600.
 constexpr BytesPerSecond assumed_bandwidth(89.6e9);
-
-/// Whether nothing says what the host's memory does.
-bool bandwidth_is_assumed(const Host& host, const PlanOptions& options) {
-  const SpeedRequest request = speed_request(options);
-  return !request.bandwidth && request.cpu.empty() && (options.ram || !host.memory.bandwidth.known());
-}
-
-/// Between a GPU and the host's memory quality alone cannot choose.
-void weigh_speed(const Host& host, const PlanOptions& options, PlanSizer& sizer, PlanReport& report) {
-  const SpeedRequest request = ranking_speed_request(host, options);
-  if (bandwidth_is_assumed(host, options)) {
-    report.notes.push_back(
-        "Choices between GPU and RAM assume 89.6 GB/s of memory bandwidth; --bandwidth states the "
-        "machine's.");
-  }
-  std::map<std::size_t, double> speeds;
-  for (auto& role : report.request.roles)
-    for (auto& option : role.options) {
-      const PlanVariant& variant = report.request.variants[option.variant];
-      const auto [speed, fresh] = speeds.try_emplace(option.variant, 0.0);
-      if (fresh)
-        speed->second = variant.decode_tokens_per_second
-                            ? *variant.decode_tokens_per_second
-                            : sizer.decode_speed(variant, host, request).value_or(0);
-      option.worth = worth_at_speed(option.quality, speed->second, options.policy);
-    }
-}
 
 }  // namespace
 
@@ -371,16 +350,26 @@ SpeedRequest speed_request(const PlanOptions& options) {
   return request;
 }
 
-SpeedRequest ranking_speed_request(const Host& host, const PlanOptions& options) {
+void weigh_speed(const Host& host, const PlanOptions& options, PlanSizer& sizer, PlanReport& report) {
   SpeedRequest request = speed_request(options);
-  if (bandwidth_is_assumed(host, options)) request.bandwidth = assumed_bandwidth;
-  return request;
-}
-
-double worth_at_speed(double quality, double tokens_per_second, PlanPolicy policy) {
-  // The speed at which half of the quality counts, in tokens per second, by policy: ours.
-  constexpr double halves[] = {4, 1, 16};
-  return quality * tokens_per_second / (tokens_per_second + halves[static_cast<int>(policy)]);
+  if (!request.bandwidth && request.cpu.empty() && (options.ram || !host.memory.bandwidth.known())) {
+    request.bandwidth = assumed_bandwidth;
+    report.notes.push_back(
+        "Choices between GPU and RAM assume 89.6 GB/s of memory bandwidth; --bandwidth states the "
+        "machine's.");
+  }
+  std::map<std::size_t, double> speeds;
+  for (auto& role : report.request.roles)
+    for (auto& option : role.options) {
+      const PlanVariant& variant = report.request.variants[option.variant];
+      const auto [speed, fresh] = speeds.try_emplace(option.variant, 0.0);
+      if (fresh)
+        speed->second = variant.decode_tokens_per_second
+                            ? *variant.decode_tokens_per_second
+                            : sizer.decode_speed(variant, host, request).value_or(0);
+      const double half = half_worth_speed(options.policy);
+      option.worth = option.quality * speed->second / (speed->second + half);
+    }
 }
 
 Result<void> add_roles(const Services& services, const Host& host, const PlanOptions& options,

@@ -36,7 +36,10 @@ Result<std::vector<RoleChoice>> role_choices(const PlanRequest& request) {
       choice.roles |= FleetRoles(1) << role;
       choice.variants.emplace_back(role, assignment.variant);
     }
-    if (!drafts_for_nobody(request, choice.roles)) choices.push_back(std::move(choice));
+    if (drafts_for_nobody(request, choice.roles)) continue;
+    for (const auto& role : assemble(request, compiled, solution).roles)
+      if (role.instance && role.tier == PlanTier::warm) ++choice.warm;
+    choices.push_back(std::move(choice));
   }
   std::sort(choices.begin(), choices.end(),
             [](const RoleChoice& a, const RoleChoice& b) { return a.roles < b.roles; });

@@ -9,12 +9,14 @@ namespace {
 /// How good the best way to some replicas is.
 struct Cell {
   std::int64_t value = -1;  ///< Negative: there is no way.
+  std::int64_t warm = 0;
   std::int64_t hosts = 0;
   std::int64_t unevenness = 0;  ///< The k-th host of a class counts k.
 };
 
 bool is_better(const Cell& a, const Cell& b) {
   if (a.value != b.value) return a.value > b.value;
+  if (a.warm != b.warm) return a.warm < b.warm;
   return a.hosts != b.hosts ? a.hosts < b.hosts : a.unevenness < b.unevenness;
 }
 
@@ -99,8 +101,9 @@ Trace add_class(const States& states, const FleetClass& of_class, std::vector<Ce
       if (layer[state].value < 0) continue;
       for (std::size_t p = 0; p < steps.size(); ++p) {
         if (!states.takes(state, of_class.patterns[p].roles)) continue;
-        const Cell cell = {layer[state].value + of_class.patterns[p].value, layer[state].hosts + 1,
-                           layer[state].unevenness + static_cast<std::int64_t>(host)};
+        const FleetPattern& pattern = of_class.patterns[p];
+        const Cell cell = {layer[state].value + pattern.value, layer[state].warm + pattern.warm,
+                           layer[state].hosts + 1, layer[state].unevenness + static_cast<std::int64_t>(host)};
         Cell& target = next[state + steps[p]];
         if (target.value >= 0 && !is_better(cell, target)) continue;
         target = cell;

@@ -57,6 +57,13 @@ class Placing {
   [[nodiscard]] std::int64_t gain(const Change& change) const {
     return value_of(change.of_class, change.after) - value_of(change.of_class, change.before);
   }
+  [[nodiscard]] std::int64_t warm_of(std::size_t of_class, FleetRoles roles) const {
+    const FleetPattern* pattern = request_.classes[of_class].pattern(roles);
+    return pattern == nullptr ? 0 : pattern->warm;
+  }
+  [[nodiscard]] std::int64_t more_warm(const Change& change) const {
+    return warm_of(change.of_class, change.after) - warm_of(change.of_class, change.before);
+  }
   [[nodiscard]] std::int64_t used(std::size_t of_class) const {
     return request_.classes[of_class].hosts - hosts_[of_class].at(0);
   }
@@ -74,9 +81,11 @@ class Placing {
           use({i, roles, roles | bit(role)});
   }
 
-  /// The most is gained first; of equals a host in use, then a class with fewer hosts in use.
+  /// The most is gained first; of equals where fewer take turns, then a host in use, then a class with fewer
+  /// hosts in use.
   [[nodiscard]] bool is_better(const Change& a, const Change& b) const {
     if (gain(a) != gain(b)) return gain(a) > gain(b);
+    if (more_warm(a) != more_warm(b)) return more_warm(a) < more_warm(b);
     if ((a.before == 0) != (b.before == 0)) return a.before != 0;
     return used(a.of_class) < used(b.of_class);
   }

@@ -16,6 +16,13 @@ std::string hosts_text(std::size_t count) {
   return counted(count, "host", "hosts");
 }
 
+std::string classes_text(const FleetReport& report) {
+  std::string text = counted(report.classes.size(), "class", "classes");
+  if (!report.left_out.empty())
+    text += fmt::format(" ({} left out)", counted(report.left_out.size(), "file", "files"));
+  return text;
+}
+
 /// "frontdoor has 2 of 3 replicas".
 std::string lack_text(const FleetRole& role) {
   if (role.demand && role.delivered && role.served >= role.wanted.value_or(0))
@@ -36,7 +43,9 @@ std::string verdict(const FleetReport& report) {
   if (report.method == "own")
     return fmt::format("each runs the plan of its class, and {} of {} roles are served", served, local);
   std::string text = fmt::format("{} of {} roles have their replicas", served, local);
-  if (report.free_hosts() > 0) text += fmt::format(", and {} stay free", hosts_text(report.free_hosts()));
+  if (report.free_hosts() > 0)
+    text += fmt::format(", and {} {} free", hosts_text(report.free_hosts()),
+                        report.free_hosts() == 1 ? "stays" : "stay");
   return text;
 }
 
@@ -61,6 +70,12 @@ std::string role_line(const FleetReport& report, const FleetRole& role) {
   for (const auto& group : report.groups)
     if (std::find(group.roles.begin(), group.roles.end(), role.id) != group.roles.end())
       places.push_back(fmt::format("{} x {}", group.hosts.size(), group.id));
+  constexpr std::size_t most_places = 4;
+  if (places.size() > most_places) {
+    const std::size_t more = places.size() - most_places;
+    places.resize(most_places);
+    places.push_back(fmt::format("and in {}", counted(more, "more group", "more groups")));
+  }
   if (!places.empty()) line += fmt::format("  {}", fmt::join(places, ", "));
   if (!role.reason.empty()) line += "  " + role.reason;
   return line + "\n";
@@ -118,9 +133,8 @@ std::string host_line(const FleetReport& report, const PlannedHost& host) {
 }  // namespace
 
 std::string fleet_text(const FleetReport& report) {
-  std::string page =
-      fmt::format("{} in {}: {}. Next: {}.\n", hosts_text(report.hosts.size()),
-                  counted(report.classes.size(), "class", "classes"), verdict(report), next_step(report));
+  std::string page = fmt::format("{} in {}: {}. Next: {}.\n", hosts_text(report.hosts.size()),
+                                 classes_text(report), verdict(report), next_step(report));
   page += "\nRoles\n";
   for (const auto& role : report.roles) page += role_line(report, role);
   page += "\nClasses\n";

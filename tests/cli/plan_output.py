@@ -504,24 +504,31 @@ class FleetPlan(CommandLineCase):
         self.failure("plan", "--hosts", self.quick, "--replicas", "nobody=1", status=2, says="nobody")
         self.failure("plan", "--replicas", "frontdoor=2", status=2, says="--hosts")
 
-    def test_roles_that_do_not_fit_together_are_served_on_different_hosts(self):
+    def test_roles_that_do_not_fit_together_are_served_on_different_hosts_and_what_a_loss_costs_is_true(self):
         roles = '{"roles": [{"id": "a", "candidates": ["qwen3-32b"]}, {"id": "b", "candidates": ["qwen2.5-72b-instruct"]}]}'
         with tempfile.TemporaryDirectory() as folder:
-            path = pathlib.Path(folder) / "roles.txt.json"
+            path, hosts = pathlib.Path(folder) / "roles.json", pathlib.Path(folder) / "hosts"
             path.write_text(roles)
-            hosts = pathlib.Path(folder) / "hosts"
             hosts.mkdir()
-            self.fleet(hosts, [("one", "r1s1"), ("two", "r1s1")])
-            flags = ("plan", "--hosts", str(hosts), "--roles", str(path), "--policy", "quality")
-            own = self.document(*flags)
+            flags = ("plan", "--hosts", self.fleet(hosts, [("one", "r1s1"), ("two", "r1s1")]), "--roles", str(path),
+                     "--pin", "a=qwen3-32b:Q6_K", "--pin", "b=qwen2.5-72b-instruct:Q4_K_M", "--margin", "0")
+            own = self.document(*flags, status=3)
             self.assertEqual([role["replicas"] for role in own["roles"]], [2, 0])
-            spread = self.document(*flags[:-2], "--replicas", "1")
+            spread = self.document(*flags, "--replicas", "1")
             self.assertEqual([role["replicas"] for role in spread["roles"]], [1, 1])
-            # Without a spare host both cannot be kept, and a host more would do.
+            # Both fall away until planned anew; then the more important one is served, and the other is lost.
             loss = spread["losses"][0]
-            if spread["free_host_count"] == 0:
-                self.assertEqual(set(loss["vanished"]), {"a", "b"})
-                self.assertIn("one more host", loss["remedies"][0])
+            self.assertEqual((loss["vanished"], loss["lost"]), (["a", "b"], ["b"]))
+            self.assertIn("one more host", loss["remedies"][0])
+            size, unit = re.match(r"([\d.]+) ([MG]iB) more for models on a host", loss["remedies"][1]).groups()
+            more = float(size) * {"MiB": 2**20, "GiB": 2**30}[unit]
+            (hosts / "two.json").unlink()
+            one = json.loads((hosts / "one.json").read_text())
+            used = one["effective"]["memory_bytes"]
+            for extra, status in ((more * 0.99, 3), (more * 1.01, 0)):
+                one["effective"]["memory_bytes"] = one["memory"]["total_bytes"] = int(used + extra)
+                (hosts / "one.json").write_text(json.dumps(one))
+                self.document(*flags, "--replicas", "1", status=status)
 
     def test_a_demand_is_served_by_as_many_streams_as_it_takes(self):
         speed = None

@@ -21,8 +21,10 @@ class ClassPlanner {
                                    const std::vector<RoleDefinition>& roles, const MachineClass& machines,
                                    std::shared_ptr<PlanSizer> sizer);
 
-  /// Every set of roles that a host can serve, with what each role is worth there by quality and speed, so
-  /// that classes compare.
+  [[nodiscard]] bool has_gpus() const { return !prepared_.gpus.empty(); }
+  /// Counts speed, too, as hosts with GPUs do, so that both compare.
+  void weigh_speed();
+  /// Every set of roles that a host can serve, with what each role is worth there.
   Result<FleetClass> choices();
   /// Decode speed of a role in one of those sets; unknown where the memory's bandwidth is.
   std::optional<double> speed(FleetRoles roles, std::size_t role);
@@ -41,8 +43,6 @@ class ClassPlanner {
 
   /// A role's variant in the plan of a set.
   const PlanVariant* variant_of(FleetRoles roles, std::size_t role) const;
-  std::optional<double> variant_speed(const PlanVariant& variant, const SpeedRequest& request,
-                                      std::map<std::string, std::optional<double>>& known);
 
   const Services* services_;
   const PlanOptions* options_;
@@ -54,7 +54,7 @@ class ClassPlanner {
     bool bound = false;  ///< Its variants are those of `bound_`.
   };
   std::map<FleetRoles, Chosen> chosen_;
-  std::map<std::string, std::optional<double>> ranking_speeds_, speeds_;
+  std::map<std::string, std::optional<double>> speeds_;  ///< By variant.
 };
 
 }  // namespace llmsize::app

@@ -20,13 +20,6 @@ Result<void> set_budget(const Services& services, const Host& host, const PlanOp
 /// What is known about speed on the machine that is planned for.
 SpeedRequest speed_request(const PlanOptions& options);
 
-/// The same for ranking only: where nothing says what the host's memory does, a usual bandwidth is assumed.
-SpeedRequest ranking_speed_request(const Host& host, const PlanOptions& options);
-
-/// What a choice counts where speed matters, too: quality x t / (t + half), with the half of the policy
-/// (docs/METHOD.md, "The plan").
-double worth_at_speed(double quality, double tokens_per_second, PlanPolicy policy);
-
 /// GPUs of the machine as further pools of `report.request`, identical ones as one pool, and the groups of
 /// them that a model may be split over: one, powers of two, all.
 Result<std::vector<DeviceGroup>> add_gpu_pools(const Services& services, const Host& host,
@@ -41,5 +34,9 @@ std::optional<PlanRequest> bound_to_nodes(const Host& host, const PlanOptions& o
 Result<void> add_roles(const Services& services, const Host& host, const PlanOptions& options,
                        const std::vector<RoleDefinition>& roles, const std::vector<DeviceGroup>& gpus,
                        PlanSizer& sizer, PlanReport& report);
+
+/// Between a GPU and the host's memory, or between hosts of which some have GPUs, quality alone cannot
+/// choose: an option's worth becomes quality x t / (t + half) with its decode speed t.
+void weigh_speed(const Host& host, const PlanOptions& options, PlanSizer& sizer, PlanReport& report);
 
 }  // namespace llmsize::app

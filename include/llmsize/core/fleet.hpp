@@ -21,6 +21,7 @@ using FleetRoles = std::uint32_t;
 struct RoleChoice {
   FleetRoles roles = 0;
   std::int64_t worth = 0;  ///< As the plan's objective counts it, in billionths.
+  std::int64_t warm = 0;   ///< Roles that take turns, because they do not fit beside each other.
   std::vector<std::pair<std::size_t, std::size_t>> variants;  ///< (role, variant) of the request.
 };
 
@@ -35,8 +36,8 @@ std::optional<Bytes> lacking_memory(const PlanRequest& request, FleetRoles roles
 struct FleetPattern {
   FleetRoles roles = 0;
   std::int64_t value = 0;
-  std::vector<std::int64_t>
-      by_role;  ///< The parts of `value`: of each role of the fleet, 0 where not served.
+  std::int64_t warm = 0;              ///< Roles that take turns there.
+  std::vector<std::int64_t> by_role;  ///< Of each role of the fleet its part of `value`, or 0.
 };
 
 struct FleetClass {
@@ -56,12 +57,12 @@ struct FleetAssignment {
   std::vector<std::int64_t> served;                       ///< Replicas, by role.
   std::int64_t value = 0;
   std::int64_t bound = 0;  ///< No assignment with these replicas is worth more.
-  bool exact = false;      ///< Nothing better exists, in replicas, value and hosts.
+  bool exact = false;      ///< Nothing better exists, in replicas, value, turns and hosts.
 };
 
 /// Replicas on distinct hosts. First as many as wanted of the first role, then of the next, and so on; then
-/// the highest value; then the fewest hosts; then evenly over classes. Exact while the states to visit stay
-/// below `most_fleet_work`, and greedy with one exchange beyond.
+/// the highest value; then the fewest that take turns; then the fewest hosts; then evenly over classes. Exact
+/// while the states to visit stay below `most_fleet_work`, and greedy with one exchange beyond.
 FleetAssignment assign_roles(const FleetRequest& request);
 
 /// Steps of the exact search that take about a tenth of a second.
