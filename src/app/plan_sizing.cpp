@@ -8,6 +8,7 @@
 #include "llmsize/catalog/architectures.hpp"
 #include "llmsize/catalog/file_types.hpp"
 #include "llmsize/catalog/models.hpp"
+#include "llmsize/catalog/throughput.hpp"
 #include "llmsize/catalog/vocabularies.hpp"
 #include "llmsize/core/run.hpp"
 #include "llmsize/core/weights.hpp"
@@ -174,7 +175,7 @@ Result<std::optional<PlanVariant>> PlanSizer::variant_on(const DeviceGroup& grou
     variant.load_mode = residency_of(role_run).load_mode;
     variant.weights = bytes->weights.size;
     variant.kv_per_role = bytes->kv_cache.size + bytes->state.size;
-    SpeedRequest asked = speed;
+    SpeedRequest asked = with_constants(speed);
     asked.specs = group.specs;
     asked.depth = role_run.context_tokens / std::max<std::int64_t>(1, role_run.parallel);
     const auto layout = context_layout(**model, (*base)->architecture, *run);
@@ -210,6 +211,15 @@ Result<PlanVariant> PlanSizer::placed(const DeviceGroup& group, const std::strin
   variant.memory_by_roles = {most};
   variant.host_by_roles = {bytes->host_high()};
   return variant;
+}
+
+SpeedRequest PlanSizer::with_constants(SpeedRequest request) {
+  if (!constants_)
+    // Where they cannot be read, the estimate says so.
+    if (auto table = catalog::load_throughput(services_.catalog))
+      constants_ = std::make_shared<const catalog::ThroughputTable>(std::move(*table));
+  if (!request.constants) request.constants = constants_;
+  return request;
 }
 
 Result<ModelFile> PlanSizer::file(const PlanVariant& variant) {
@@ -248,7 +258,7 @@ std::optional<double> PlanSizer::decode_speed(const PlanVariant& variant, const 
   if (!run) return std::nullopt;
   const auto layout = context_layout(**model, (*base)->architecture, *run);
   if (!layout) return std::nullopt;
-  SpeedRequest asked = request;
+  SpeedRequest asked = with_constants(request);
   // Slots share the context, so one request has its part of it before it.
   asked.depth = variant.context_tokens / std::max<std::int64_t>(1, variant.parallel);
   const auto speed = estimate_speed(services_, **model, *layout, *run, host, asked);

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -84,12 +85,15 @@ class PlanSizer {
   Result<Footprint> sized(Loaded& loaded, const Model& model, const Run& run, const RoleRun& role_run,
                           LoadMode& mode);
   Result<const Model*> quantized(Loaded& loaded, const std::string& quant);
+  /// With the catalog's constants, which are read once.
+  SpeedRequest with_constants(SpeedRequest request);
 
   const Services& services_;
   Residency residency_;
   bool choose_load_mode_;
   std::map<std::string, Loaded> models_;
   std::map<std::string, FileType> file_types_;
+  std::shared_ptr<const catalog::ThroughputTable> constants_;
 };
 
 }  // namespace llmsize::app
