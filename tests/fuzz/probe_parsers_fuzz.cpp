@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "llmsize/core/host_class.hpp"
 #include "llmsize/probe/control_groups.hpp"
 #include "llmsize/probe/cpu.hpp"
 #include "llmsize/probe/gpus.hpp"
@@ -111,7 +112,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t leng
   // What was kept reads back to itself.
   const std::string kept = Answers(bytes).text();
   if (Answers(kept).text() != kept) __builtin_trap();
-  static_cast<void>(render::host_from_json(bytes, "fuzz"));
+  if (const auto host = render::host_from_json(bytes, "fuzz")) {
+    static_cast<void>(contradiction_in(*host));
+    // A host is alike to itself.
+    if (machine_classes({*host, *host}).size() != 1) __builtin_trap();
+  }
   probe_tree(bytes);
   return 0;
 }
