@@ -82,13 +82,14 @@ Result<FleetHosts> read_fleet_hosts(const Services& services, const std::string&
       fleet.left_out.push_back({file, host.error().message});
   }
   leave_out_duplicates(fleet);
-  if (!fleet.left_out.empty() && !skip_bad) {
+  if (!fleet.left_out.empty() && (!skip_bad || fleet.hosts.empty())) {
     std::vector<std::string> lines;
     for (const auto& bad : fleet.left_out) lines.push_back(line_of(bad));
     return fail(ErrorCode::malformed,
                 fmt::format("{}: {} of {} host files cannot be planned for: {}", folder, lines.size(),
                             names->size(), fmt::join(lines, "; ")),
-                "Save them again with llmsize probe --json, or leave them out with --skip-bad.");
+                fmt::format("Save them again with llmsize probe --json{}.",
+                            skip_bad ? "" : ", or leave them out with --skip-bad"));
   }
   if (fleet.hosts.empty())
     return fail(ErrorCode::not_found, fmt::format("{}: no saved probe (*.json) to plan for", folder),

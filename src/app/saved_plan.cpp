@@ -151,8 +151,14 @@ std::string inconsistency(const SavedPlan& plan) {
 Result<SavedPlan> parse_saved_plan(const std::string& content, const std::string& path) {
   const auto document = json::parse(content, nullptr, false);
   if (document.is_discarded()) return malformed(path, "this is no JSON: is the file whole?");
-  if (!document.is_object() || !document.contains("schema") || document["schema"] != "llmsize.plan/1")
-    return malformed(path, "this is no llmsize.plan/1");
+  const std::string schema =
+      document.is_object() && document.contains("schema") && document["schema"].is_string()
+          ? document["schema"].get<std::string>()
+          : "";
+  if (schema == "llmsize.fleet_plan/1")
+    return fail(ErrorCode::malformed, fmt::format("{}: this is a plan for many hosts", path),
+                "Name the folder of their probes with --hosts DIR.");
+  if (schema != "llmsize.plan/1") return malformed(path, "this is no llmsize.plan/1");
   SavedPlan plan;
   Reader reader(document, "");
   if (const json* host = reader.object("host")) {

@@ -578,6 +578,7 @@ class FleetPlan(CommandLineCase):
             page = run(*flags, "--check", str(saved)).stdout.splitlines()[0]
             self.assertIn(f"{serving[0]} has no probe; it served", page)
             self.assertIn(f"{serving[1]} would lose", page)
+            self.failure("plan", "--ram", "64", "--check", str(saved), status=1, says="many hosts")
             for broken, says in (({**plan, "groups": 3}, "/groups"), ({**plan, "hosts": [{"name": 1}]}, "/hosts/0/name"),
                                  ({**plan, "groups": []}, "names no group"), ([], "fleet_plan")):
                 saved.write_text(json.dumps(broken))
@@ -620,6 +621,8 @@ class FleetPlan(CommandLineCase):
                              ["again.json", "broken.json", "deep.json", "folder.json", "liar.json"])
         with tempfile.TemporaryDirectory() as folder:
             self.failure("plan", "--hosts", folder, status=1, says="no saved probe")
+            (pathlib.Path(folder) / "broken.json").write_text("{")
+            self.failure("plan", "--hosts", folder, "--skip-bad", status=1, says="1 of 1 host files")
         self.failure("plan", "--hosts", "/nonexistent", status=1, says="/nonexistent")
         self.failure("plan", "--hosts", str(self.RACK), "--ram", "64", status=2, says="--hosts")
 
