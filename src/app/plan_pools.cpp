@@ -8,10 +8,14 @@
 namespace llmsize::app {
 namespace {
 
-/// Whether two devices can be told apart by nothing but their number.
+/// Whether two devices can be told apart by little but their number: what is free differs by what a display
+/// or a driver holds.
 bool alike(const Device& a, const Device& b) {
-  return a.label == b.label && a.backend == b.backend && a.capacity.value == b.capacity.value &&
-         a.unified == b.unified;
+  constexpr std::int64_t parts = 20;
+  if (a.label != b.label || a.backend != b.backend || a.unified != b.unified) return false;
+  if (!a.capacity.known() || !b.capacity.known()) return a.capacity.known() == b.capacity.known();
+  const auto [least, most] = std::minmax(*a.capacity.value, *b.capacity.value);
+  return (most - least) * parts <= most;
 }
 
 /// Budgets of a machine's NUMA nodes: its own where it was probed, else equal parts of everything.
@@ -57,7 +61,10 @@ Result<std::vector<DeviceGroup>> add_gpu_pools(const Services& services, const H
   const auto& devices = gpus->devices;
   for (std::size_t first = 0, next = 0; first < devices.size(); first = next) {
     while (next < devices.size() && alike(devices[first], devices[next])) ++next;
-    const Device& device = devices[first];
+    Device device = devices[first];
+    for (std::size_t i = first; i < next; ++i)
+      if (devices[i].capacity.known() && *devices[i].capacity.value < *device.capacity.value)
+        device.capacity = devices[i].capacity;
     if (device.unified || !device.capacity.known()) {
       report.notes.push_back(
           fmt::format("{} shares the host's memory, so it is planned as RAM", device.label));

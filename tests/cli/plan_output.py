@@ -478,6 +478,22 @@ class FleetPlan(CommandLineCase):
             self.assertEqual({role["role"]: role["replicas"] for role in plan["roles"]},
                              {role["role"]: 3 if role["instance"] else 0 for role in alone["roles"]})
 
+    def test_gpus_that_differ_by_what_a_display_holds_work_together(self):
+        roles = '{"roles": [{"id": "a", "candidates": ["qwen3-32b"]}]}'
+        with tempfile.TemporaryDirectory() as folder:
+            path, host = pathlib.Path(folder) / "roles.json", pathlib.Path(folder) / "host.json"
+            path.write_text(roles)
+            probe = json.loads((self.RACK / "r1g1.json").read_text())
+            for held, together in ((300 << 20, True), (3 << 30, False)):
+                changed = json.loads(json.dumps(probe))
+                changed["gpus"][0]["memory_free_bytes"] -= held
+                host.write_text(json.dumps(changed))
+                plan = self.document("plan", "--host", str(host), "--roles", str(path), "--pin", "a=qwen3-32b:Q6_K")
+                pools = {pool["id"]: pool for pool in plan["pools"]}
+                self.assertEqual("gpu0+gpu1" in pools, together)
+                if together:
+                    self.assertEqual(pools["gpu0+gpu1"]["capacity_bytes"], changed["gpus"][0]["memory_free_bytes"])
+
     def test_ids_of_classes_do_not_depend_on_the_other_hosts(self):
         whole = self.document("plan", "--hosts", str(self.RACK))
         self.assertEqual([len(c["hosts"]) for c in whole["classes"]], [3, 4, 2])
