@@ -87,6 +87,8 @@ void derive_threads(Host& host) {
   int all = cpu.online.known() ? allowed_cores(host, *cpu.online.value) : 0;
   // Overrides can know the cores without knowing the topology.
   if (all == 0 || cpu.physical_cores.basis == Basis::overridden) all = cpu.physical_cores.value_or(0);
+  // --cpus can leave fewer than the topology shows.
+  all = std::min(all, cpu.physical_cores.value_or(all));
   if (all <= 0) {
     host.effective.threads = unknown<int>("the number of cores is unknown; --cores supplies it");
     host.effective.prompt_threads = host.effective.threads;
@@ -95,7 +97,8 @@ void derive_threads(Host& host) {
   host.effective.prompt_threads = limited_threads(host, all, "allowed physical cores");
   int fastest = all;
   if (cpu.kinds.size() > 1 && cpu.physical_cores.basis != Basis::overridden)
-    if (const int cores = allowed_cores(host, cpu.kinds.front().cpus); cores > 0) fastest = cores;
+    if (const int cores = allowed_cores(host, cpu.kinds.front().cpus); cores > 0)
+      fastest = std::min(cores, all);
   host.effective.threads = limited_threads(
       host, fastest,
       fastest == all

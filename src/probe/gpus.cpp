@@ -271,7 +271,10 @@ void append_nvidia(const Surroundings& from, std::vector<GpuFacts> gpus, Host& h
     return from.environment == nullptr ? std::nullopt : from.environment->variable(name);
   };
   const char* visible = "CUDA_VISIBLE_DEVICES";
-  if (!order_as_cuda(variable("CUDA_DEVICE_ORDER"), gpus) && variable(visible))
+  const auto shown = variable(visible);
+  // UUIDs mean the same in any order.
+  const bool by_number = shown && !shown->empty() && shown->front() >= '0' && shown->front() <= '9';
+  if (!order_as_cuda(variable("CUDA_DEVICE_ORDER"), gpus) && by_number)
     host.warnings.push_back(
         {fmt::format("which GPUs {} means is uncertain: CUDA counts the fastest first", visible),
          "Set CUDA_DEVICE_ORDER=PCI_BUS_ID, or name them by UUID."});

@@ -55,6 +55,7 @@ TEST_CASE("statements that no machine can satisfy together are refused") {
   CHECK(stated(cores)->cpu.logical_online.value == 8);
   one.logical_cpus = 1;
   CHECK(stated(one)->cpu.physical_cores.value == 1);
+  CHECK(stated(one)->effective.threads.value == 1);
 }
 
 TEST_CASE("a container and Windows' Linux are recognised") {
