@@ -9,6 +9,17 @@ namespace {
 
 constexpr const char* plan_itself = "json";
 
+/// Names of hosts end up in labels, URLs and scripts.
+Result<void> check_names(const FleetDeployment& fleet) {
+  constexpr const char* plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+  for (const auto& hosts : fleet.classes)
+    for (const auto& host : hosts.hosts)
+      if (host.empty() || host.find_first_not_of(plain) != std::string::npos)
+        return fail(ErrorCode::malformed, fmt::format("\"{}\" cannot be the name of a host", host),
+                    "Name its probe as the host is called: letters, digits, dots and dashes.");
+  return {};
+}
+
 }  // namespace
 
 Result<const emit::Emitter*> emitter_named(const std::string& name) {
@@ -34,6 +45,7 @@ Result<Outcome> emitted(const Services& services, const PlanOptions& options, co
         fmt::format("the plan has no server, so there is nothing to write as {}. Without --emit it "
                     "says why each role found no place.",
                     format)};
+  if (auto checked = check_names(fleet); !checked) return tl::unexpected(checked.error());
   const auto files = (*emitter)->emit(fleet);
   if (options.out.empty()) return Outcome{emit::joined(files), status};
   std::vector<FolderFile> folder;

@@ -31,7 +31,11 @@ const std::vector<Emitter>& emitters() {
       {"shell", "a script that starts the servers", each_class<emit_shell>},
       {"llama-swap", "config.yaml for llama-swap", each_class<emit_llama_swap>},
       {"llama-server", "presets for llama-server's router, and a script", each_class<emit_llama_server>},
-      {"systemd", "a unit per server", each_class<emit_systemd>}};
+      {"systemd", "a unit per server", each_class<emit_systemd>},
+      {"compose", "containers for docker compose", each_class<emit_compose>},
+      {"kubernetes", "objects for kubectl apply, labels, and the probe of every node", emit_kubernetes},
+      {"slurm", "a batch script per server", emit_slurm},
+      {"litellm", "a gateway's config.yaml, and the URLs of each role", emit_litellm}};
   return all;
 }
 

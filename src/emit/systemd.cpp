@@ -1,13 +1,12 @@
 #include <fmt/format.h>
 
 #include "llmsize/emit/emitters.hpp"
+#include "llmsize/emit/units.hpp"
 #include "llmsize/emit/words.hpp"
 
 namespace llmsize::emit {
 namespace {
 
-/// The router process beside its model, out of the safety margin: assumed, not measured.
-constexpr Bytes router_allowance = mebibytes(256);
 /// Where the preset files belong.
 constexpr const char* preset_folder = "/etc/llmsize/";
 
@@ -59,18 +58,18 @@ std::vector<EmittedFile> emit_systemd(const Deployment& deployment) {
     files.push_back({fmt::format("llmsize-{}.service", server->id),
                      unit("llmsize " + description(*server), deployment.engine,
                           option_words(*server, deployment.listen_address, std::to_string(server->port)),
-                          processors(*server), server->memory, server->locked)});
+                          processors(*server), server->host_memory, server->locked)});
   const auto groups = warm_groups(deployment);
   for (std::size_t group = 0; group < groups.size(); ++group) {
     const auto members = warm_servers(deployment, groups[group]);
     const std::string name = preset_name(groups[group]);
     files.push_back({name, preset(deployment, groups[group])});
     files.push_back(
-        {fmt::format("llmsize-warm-{}.service", groups[group]),
+        {"llmsize-" + warm_name(groups[group]) + ".service",
          unit(fmt::format("llmsize WARM models of {}; {} belongs in {}", groups[group], name, preset_folder),
               deployment.engine,
               router_words(preset_folder + name, deployment.listen_address, router_port(deployment, group)),
-              processors(*members.front()), peak_memory(members) + router_allowance,
+              processors(*members.front()), peak_host_memory(members) + router_allowance,
               members.front()->locked)});
   }
   return files;

@@ -49,7 +49,11 @@ std::string yaml_quoted(const std::string& word) {
   std::string quoted = "\"";
   for (const char c : word) {
     if (c == '"' || c == '\\') quoted += '\\';
-    quoted += c;
+    // Control characters are no YAML.
+    if (static_cast<unsigned char>(c) < ' ')
+      quoted += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    else
+      quoted += c;
   }
   return quoted + "\"";
 }
@@ -84,8 +88,14 @@ std::vector<const Server*> hot_servers(const Deployment& deployment) {
   return servers;
 }
 
+std::string warm_name(const std::string& pool) {
+  std::string name = "warm-" + pool;
+  std::replace(name.begin(), name.end(), '+', '-');
+  return name;
+}
+
 std::string preset_name(const std::string& pool) {
-  return "warm-" + pool + ".ini";
+  return warm_name(pool) + ".ini";
 }
 
 std::string preset(const Deployment& deployment, const std::string& pool) {
@@ -114,9 +124,9 @@ std::int64_t router_port(const Deployment& deployment, std::size_t group) {
   return deployment.first_port + static_cast<std::int64_t>(deployment.servers.size() + group);
 }
 
-Bytes peak_memory(const std::vector<const Server*>& servers) {
+Bytes peak_host_memory(const std::vector<const Server*>& servers) {
   Bytes peak;
-  for (const Server* server : servers) peak = std::max(peak, server->memory);
+  for (const Server* server : servers) peak = std::max(peak, server->host_memory);
   return peak;
 }
 

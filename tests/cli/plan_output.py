@@ -16,8 +16,14 @@ from command_line import BINARY, SOURCE, CommandLineCase, run
 
 try:
     import yaml
+    # The one in C reads several times as fast, where there is it.
+    YamlLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 except ImportError:
     yaml = None
+try:
+    import jsonschema
+except ImportError:
+    jsonschema = None
 
 OPTIONS = {
     name: option
@@ -37,10 +43,13 @@ SIZED = {"--ctx-size", "--parallel", "--kv-unified", "--batch-size", "--ubatch-s
 # These must be said on every command line, because their defaults decide memory and change between versions.
 EXPLICIT = SIZED - {"--repack", "--no-repack"} | {"--ctx-checkpoints", "--fit", "--gpu-layers"}
 
-FORMATS = {"json", "shell", "llama-swap", "llama-server", "systemd"}
+FORMATS = {"json", "shell", "llama-swap", "llama-server", "systemd", "compose", "kubernetes", "slurm", "litellm"}
 
 MACHINES = [("--ram", "128"), ("--ram", "512"), ("--ram", "16"), ("--ram", "64", "--load-mode", "mlock"),
             ("--ram", "128", "--gpu", "2x RTX 4090"), ("--ram", "256", "--numa", "2")]
+# WARM groups, locked memory with a folder of models, roles that share a GPU, nodes.
+CONTAINED = [("--ram", "512"), ("--ram", "64", "--load-mode", "mlock", "--models-dir", "/srv/a $(b) $c"),
+             ("--ram", "128", "--gpu", "2x RTX 4090"), ("--ram", "256", "--numa", "2")]
 
 
 def options_of(words):
@@ -175,10 +184,11 @@ class EmittedPlan(CommandLineCase):
 
     def test_the_scripts_pass_shellcheck(self):
         self.needs("shellcheck")
-        for form in ("shell", "llama-server"):
-            script = self.files(form, "--ram", "512", "--models-dir", "/srv/models of 'mine'")["serve.sh"]
-            result = subprocess.run(["shellcheck", "-"], input=script, text=True, capture_output=True)
-            self.assertEqual(result.stdout, "", result.stdout)
+        for form in ("shell", "llama-server", "slurm", "kubernetes"):
+            for name, script in self.files(form, "--ram", "512", "--models-dir", "/srv/models of 'mine'").items():
+                if script.startswith("#!"):
+                    result = subprocess.run(["shellcheck", "-"], input=script, text=True, capture_output=True)
+                    self.assertEqual(result.stdout, "", name + result.stdout)
 
     def test_llama_swap_reads_names_that_it_has(self):
         if yaml is None:
@@ -221,6 +231,190 @@ class EmittedPlan(CommandLineCase):
                 words += [option, value] if "value" in OPTIONS[option] else [option]
             # Roles that share an instance have a section each.
             self.check_command(plan, list(plan["instances"]), words)
+
+    def preset_commands(self, plan, text):
+        """Command lines of a router's models, one for each instance; its roles have a section each."""
+        presets = configparser.ConfigParser(delimiters=("=",), interpolation=None)
+        presets.read_string("[global]\n" + text)
+        for instance in plan["instances"]:
+            if instance["id"] not in presets:
+                continue
+            words = []
+            for key, value in presets[instance["id"]].items():
+                if key != "load-on-startup":
+                    words += ["--" + key, value] if "value" in OPTIONS["--" + key] else ["--" + key]
+            for role in instance["roles"]:
+                self.assertEqual(dict(presets[role]), dict(presets[instance["id"]]))
+            yield words
+
+    def check_processes(self, plan, processes, presets):
+        """Every instance is served by one of the command lines, or by a router's preset."""
+        commands = [self.memory_words(words) for words in processes if "--models-preset" not in words]
+        for words in processes:
+            if "--models-preset" in words:
+                options = options_of(words)
+                self.assertEqual(options["--models-max"], "1")
+                commands += self.preset_commands(plan, presets[options["--models-preset"].rsplit("/", 1)[-1]])
+        self.check_all(plan, commands)
+
+    def limit_of(self, plan, processes, presets):
+        """What a container or job of these processes must be given: docs/METHOD.md, "Serving a plan"."""
+        host = 0
+        for words in processes:
+            if "--models-preset" in words:
+                text = presets[options_of(words)["--models-preset"].rsplit("/", 1)[-1]]
+                members = [i for i in plan["instances"] if f"\n[{i['id']}]\n" in text]
+                host += max(i["host_bytes"] for i in members) + 256 * 2**20
+            else:
+                roles = options_of(words)["--alias"].split(",")
+                host += sum(i["host_bytes"] for i in plan["instances"] if i["id"] in roles or i["id"] in self.drafts(words, plan))
+        return host + 64 * 2**20 + host // 4096 * 8
+
+    @staticmethod
+    def drafts(words, plan):
+        options = options_of(words)
+        source = options.get("--spec-draft-model") or options.get("--spec-draft-hf")
+        return [i["id"] for i in plan["instances"] if source and not i["command"] and (
+            source.endswith(i["file"]["name"]) or source == f"{i['file']['repository']}:{i['quant']}")]
+
+    def test_compose_is_accepted_and_its_containers_size_alike(self):
+        if yaml is None:
+            self.skipTest("python3-yaml is not installed, so compose.yaml is not parsed")
+        for flags in CONTAINED:
+            plan, files = self.plan(*flags), self.files("compose", *flags)
+            services = yaml.load(files["compose.yaml"].replace("$$", "$"), YamlLoader)["services"]
+            self.check_processes(plan, [s["command"] for s in services.values()], files)
+            for service in services.values():
+                self.assertEqual(service["mem_limit"], self.limit_of(plan, [service["command"]], files))
+                self.assertEqual(service["memswap_limit"], service["mem_limit"])
+                options = options_of(service["command"])
+                self.assertIn(options["--port"], service["ports"][0].split(":")[1:])
+                self.assertEqual("memlock" in service.get("ulimits", {}), "mlock" in flags)
+                devices = service.get("deploy", {}).get("resources", {}).get("reservations", {}).get("devices", [])
+                named = options.get("--device", "none")
+                numbers = [] if named == "none" else named.split(",")
+                # Docker gives a container the GPUs asked for, numbered from 0.
+                self.assertEqual(numbers, [f"CUDA{i}" for i in range(len(devices[0]["device_ids"]) if devices else 0)])
+                self.assertEqual(service["image"].endswith("-cuda"), bool(devices))
+
+    def test_docker_compose_accepts_the_file(self):
+        self.needs("docker-compose")
+        for flags in CONTAINED:
+            with tempfile.TemporaryDirectory() as folder:
+                for name, text in self.files("compose", *flags).items():
+                    (pathlib.Path(folder) / name).write_text(text)
+                result = subprocess.run(["docker-compose", "-f", f"{folder}/compose.yaml", "config", "-q"],
+                                        capture_output=True, text=True)
+                self.assertEqual((result.returncode, result.stderr), (0, ""))
+
+    def objects(self, *flags):
+        files = self.files("kubernetes", *flags)
+        return [o for name, text in files.items() if name.endswith(".yaml") for o in yaml.load_all(text, YamlLoader)]
+
+    @staticmethod
+    def pod_commands(container):
+        """What the kubelet and the shell make of the container's words."""
+        words = [re.sub(r"\$\$", "$", word) for word in container["args"]]
+        if "command" not in container:
+            return [words]
+        return [shlex.split(line)[1:-1] for line in words[0].splitlines() if line.startswith("/app/llama-server")]
+
+    def test_kubernetes_objects_follow_the_published_schema(self):
+        if yaml is None or jsonschema is None:
+            self.skipTest("python3-yaml or python3-jsonschema is missing, so Kubernetes objects are not validated")
+        schema = json.loads((SOURCE / "tests/data/kubernetes_schema.json").read_text())
+        validators = {kind: jsonschema.Draft202012Validator({"$ref": "#/$defs/" + definition, "$defs": schema["$defs"]})
+                      for kind, definition in schema["kinds"].items()}
+        for flags in CONTAINED:
+            for item in self.objects(*flags):
+                validators[f"{item['apiVersion']} {item['kind']}"].validate(item)
+        broken = self.objects("--ram", "64")[0]
+        broken["spec"]["template"]["spec"]["containers"][0]["resource"] = {}
+        self.assertFalse(validators["apps/v1 Deployment"].is_valid(broken))
+
+    def test_kubernetes_pods_size_alike_and_are_reached_by_role(self):
+        if yaml is None:
+            self.skipTest("python3-yaml is not installed, so Kubernetes objects are not parsed")
+        for flags in CONTAINED:
+            plan, objects = self.plan(*flags), self.objects(*flags)
+            pods = [o["spec"]["template"] for o in objects if o["kind"] == "Deployment"]
+            presets = {name: text for o in objects if o["kind"] == "ConfigMap" for name, text in o["data"].items()}
+            processes, gpus = [], 0
+            for pod in pods:
+                container = pod["spec"]["containers"][0]
+                commands = self.pod_commands(container)
+                processes += commands
+                resources = container["resources"]
+                self.assertEqual(resources["requests"], resources["limits"])
+                self.assertRegex(resources["limits"]["cpu"], r"^[1-9]\d*$")
+                self.assertEqual(int(resources["limits"]["memory"]), self.limit_of(plan, commands, presets))
+                gpus += int(resources["limits"].get("nvidia.com/gpu", 0))
+                self.assertEqual(pod["spec"]["nodeSelector"], {"llmsize.dev/class": "planned"})
+            self.check_processes(plan, processes, presets)
+            # A device plugin hands a GPU to one pod, so together they ask for no more than there are.
+            self.assertLessEqual(gpus, 2 if "--gpu" in flags else 0)
+            served = {}
+            for service in (o for o in objects if o["kind"] == "Service"):
+                matching = [pod for pod in pods if service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()]
+                self.assertEqual(len(matching), 1)
+                port = service["spec"]["ports"][0]["targetPort"]
+                served[service["metadata"]["name"]] = next(
+                    words for words in self.pod_commands(matching[0]["spec"]["containers"][0])
+                    if options_of(words)["--port"] == str(port))
+            local = [r["role"] for r in plan["roles"] if r["status"] in ("placed", "shared")]
+            inside = {draft for words in processes for draft in self.drafts(words, plan)}
+            self.assertEqual(set(served), {"llmsize-" + role.replace("_", "-") for role in local if role not in inside})
+
+    def test_kubectl_reads_the_objects(self):
+        self.needs("kubectl")
+        for flags in CONTAINED:
+            text = self.files("kubernetes", *flags)["servers.yaml"]
+            result = subprocess.run(["kubectl", "annotate", "--local", "-f", "-", "read=yes", "-o", "name"], input=text,
+                                    capture_output=True, text=True)
+            self.assertEqual((result.returncode, result.stderr), (0, ""))
+            self.assertEqual(len(result.stdout.split()), text.count("\n---\n"))
+
+    def test_slurm_scripts_size_alike(self):
+        for flags in CONTAINED:
+            plan, files = self.plan(*flags), self.files("slurm", *flags)
+            processes, gpus = [], 0
+            for name, text in files.items():
+                self.assertEqual(subprocess.run(["bash", "-n"], input=text, text=True).returncode, 0, name)
+                if not name.endswith(".sbatch"):
+                    continue
+                self.assertIn(name, files["submit.sh"])
+                commands = [shlex.split(words) for words in re.findall(r'"\$engine" (.*?) &\n', text, re.S)]
+                commands = [[word for word in words if word != "\n"] for words in commands]
+                presets = {n.split("/")[-1]: body for n, body in
+                           re.findall(r'cat >"\$presets"/(\S+) <<\'END_OF_PRESETS\'\n(.*?)END_OF_PRESETS', text, re.S)}
+                limit = -(-self.limit_of(plan, commands, presets) // 2**20)
+                self.assertIn(f"\n#SBATCH --mem={limit}M\n", text)
+                gpus += int((re.search(r"--gres=gpu:(\d+)", text) or [0, 0])[1])
+                processes += [self.memory_words(words) for words in commands if "--models-preset" not in words]
+                for preset in presets.values():
+                    processes += self.preset_commands(plan, preset)
+            self.check_all(plan, processes)
+            self.assertLessEqual(gpus, 2 if "--gpu" in flags else 0)
+
+    def test_litellm_sends_each_role_to_the_port_that_serves_it(self):
+        if yaml is None:
+            self.skipTest("python3-yaml is not installed, so config.yaml is not parsed")
+        for flags in CONTAINED:
+            files = self.files("litellm", *flags)
+            compose = self.files("compose", *flags)
+            serves = {}
+            for service in yaml.load(compose["compose.yaml"], YamlLoader)["services"].values():
+                options = options_of(service["command"])
+                roles = options["--alias"].split(",") if "--alias" in options else re.findall(
+                    r"^\[(.*)\]$", compose[options["--models-preset"].rsplit("/", 1)[-1]], re.M)
+                serves.update({role: f"http://127.0.0.1:{options['--port']}/v1" for role in roles})
+            config = yaml.safe_load(files["config.yaml"])
+            self.assertEqual(set(config), {"model_list", "router_settings"})
+            self.assertEqual({m["model_name"]: m["litellm_params"]["api_base"] for m in config["model_list"]}, serves)
+            for model in config["model_list"]:
+                self.assertEqual(model["litellm_params"]["model"], "openai/" + model["model_name"])
+                self.assertEqual(set(model["litellm_params"]), {"model", "api_base", "api_key"})
+            self.assertEqual(json.loads(files["roles.json"]), {role: [url] for role, url in serves.items()})
 
     def test_units_pass_systemd_and_limit_what_was_planned(self):
         self.needs("systemd-analyze")

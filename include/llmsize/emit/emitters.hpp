@@ -29,6 +29,12 @@ std::vector<EmittedFile> emit_shell(const Deployment& deployment);
 std::vector<EmittedFile> emit_llama_swap(const Deployment& deployment);
 std::vector<EmittedFile> emit_llama_server(const Deployment& deployment);
 std::vector<EmittedFile> emit_systemd(const Deployment& deployment);
+std::vector<EmittedFile> emit_compose(const Deployment& deployment);
+
+// The formats that span hosts.
+std::vector<EmittedFile> emit_kubernetes(const FleetDeployment& fleet);
+std::vector<EmittedFile> emit_slurm(const FleetDeployment& fleet);
+std::vector<EmittedFile> emit_litellm(const FleetDeployment& fleet);
 
 /// For stdout: one file as it is, several each under a comment line with its name.
 std::string joined(const std::vector<EmittedFile>& files);

@@ -34,6 +34,8 @@ std::vector<const Server*> warm_servers(const Deployment& deployment, const std:
 /// HOT servers in the plan's order.
 std::vector<const Server*> hot_servers(const Deployment& deployment);
 
+/// What a group is called: "warm-ram", "warm-gpu0-gpu1", as names of units, services and files may be.
+std::string warm_name(const std::string& pool);
 /// Preset file of a WARM group for llama-server's router, and its name.
 std::string preset_name(const std::string& pool);
 std::string preset(const Deployment& deployment, const std::string& pool);
@@ -42,7 +44,7 @@ std::vector<Words> router_words(const std::string& preset_path, const std::strin
                                 std::int64_t port);
 /// The port after the servers' own, one per group.
 std::int64_t router_port(const Deployment& deployment, std::size_t group);
-/// The largest server of a group.
-Bytes peak_memory(const std::vector<const Server*>& servers);
+/// What the largest server of a group takes of the host's memory.
+Bytes peak_host_memory(const std::vector<const Server*>& servers);
 
 }  // namespace llmsize::emit

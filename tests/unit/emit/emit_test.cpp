@@ -19,7 +19,7 @@ Server server(const std::string& id, PlanTier tier, std::int64_t port) {
   made.pool = "ram";
   made.model = "model-" + id;
   made.quant = "Q4_K_M";
-  made.memory = gibibytes(4);
+  made.memory = made.host_memory = gibibytes(4);
   made.file = {"Model-" + id + "-Q4_K_M.gguf", Bytes(4'000'000'000), "maker/Model-GGUF"};
   made.port = port;
   made.settings = {{"--model", "/srv/my models/Model-" + id + "-Q4_K_M.gguf"},
@@ -34,6 +34,7 @@ Deployment deployment() {
   made.title = "a plan made by hand";
   made.engine = "llama-server";
   made.document = "{}\n";
+  made.models_dir = "/srv/my models";
   made.first_port = 8080;
   made.servers = {server("front", PlanTier::hot, 8080), server("coder", PlanTier::hot, 8081),
                   server("general", PlanTier::warm, 8082), server("coding", PlanTier::warm, 8083)};
@@ -41,13 +42,14 @@ Deployment deployment() {
   made.servers[1].numa_node = 1;
   made.servers[1].cpus = {8, 9, 10, 11};
   made.servers[1].locked = true;
-  made.servers[3].memory = gibibytes(9);
+  made.servers[3].memory = made.servers[3].host_memory = gibibytes(9);
   made.servers[3].load_seconds = 42.4;
   return made;
 }
 
 FleetDeployment single(Deployment deployment) {
   FleetDeployment fleet;
+  fleet.title = deployment.title;
   fleet.classes.push_back({"", "", {}, std::move(deployment)});
   return fleet;
 }
@@ -87,7 +89,7 @@ TEST_CASE(
   fleet.document = "{\"fleet\": true}\n";
   fleet.classes = {{"big", "big", {"n1", "n2"}, deployment()}, {"small", "small", {"n3"}, deployment()}};
   fleet.classes[1].deployment.servers.resize(1);
-  for (const std::string id : {"json", "shell", "llama-swap", "llama-server", "systemd"})
+  for (const std::string id : {"json", "shell", "llama-swap", "llama-server", "systemd", "compose"})
     for (const auto& emitter : emit::emitters()) {
       if (emitter.id != id) continue;
       std::vector<std::pair<std::string, std::string>> expected, given;
