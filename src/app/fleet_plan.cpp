@@ -86,7 +86,7 @@ class FleetPlanner {
     auto done = fleet_.counts_replicas() ? plan_replicas() : plan_each();
     if (!done) return done;
     count_replicas();
-    if (auto losses = add_losses(); !losses) return losses;
+    add_losses();
     give_reasons();
     return {};
   }
@@ -251,7 +251,7 @@ class FleetPlanner {
     return roles;
   }
 
-  Result<void> add_losses() {
+  void add_losses() {
     for (std::size_t i = 0; i < report_.classes.size(); ++i) {
       HostLoss loss;
       loss.machine_class = report_.classes[i].id;
@@ -272,7 +272,6 @@ class FleetPlanner {
       if (lost != 0) add_remedies(after, lost, loss);
       report_.losses.push_back(std::move(loss));
     }
-    return {};
   }
 
   /// What is left with one host of a class fewer.

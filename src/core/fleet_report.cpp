@@ -5,7 +5,8 @@
 namespace llmsize {
 
 bool FleetRole::lacks() const {
-  if (cloud) return false;
+  // None is what --replicas ROLE=0 asks for.
+  if (cloud || wanted == 0) return false;
   if (required && served == 0) return true;
   if (demand && delivered && *delivered < *demand) return true;
   return (asked || required) && wanted && served < *wanted;

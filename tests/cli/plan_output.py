@@ -711,6 +711,8 @@ class FleetPlan(CommandLineCase):
             self.assertEqual({role["role"] for role in group["plan"]["roles"]}, set(group["roles"]))
             self.assertTrue(all(pool["headroom_bytes"] >= 0 for pool in group["plan"]["pools"]))
         self.document("plan", "--hosts", self.quick, "--replicas", "frontdoor=10", status=3)
+        none = self.document("plan", "--hosts", self.quick, "--replicas", "frontdoor=0")
+        self.assertFalse(any("frontdoor" in host["roles"] for host in none["hosts"]))
         self.failure("plan", "--hosts", self.quick, "--replicas", "nobody=1", status=2, says="nobody")
         self.failure("plan", "--replicas", "frontdoor=2", status=2, says="--hosts")
 
