@@ -6,6 +6,7 @@
 #include "llmsize/catalog/entry_rules.hpp"
 #include "llmsize/catalog/file_types.hpp"
 #include "llmsize/catalog/models.hpp"
+#include "llmsize/catalog/projectors.hpp"
 #include "llmsize/catalog/roles.hpp"
 #include "llmsize/catalog/throughput.hpp"
 #include "llmsize/catalog/tiers.hpp"
@@ -34,6 +35,12 @@ Result<void> check_model(const Services& services, const catalog::EntryReference
 Result<void> check_architecture(const Services& services, const catalog::EntryReference& entry) {
   const auto architecture = catalog::load_architecture(services.catalog, entry.id);
   if (!architecture) return tl::unexpected(architecture.error());
+  return {};
+}
+
+Result<void> check_projector(const Services& services, const catalog::EntryReference& entry) {
+  const auto projector = catalog::load_projector(services.catalog, entry.id);
+  if (!projector) return tl::unexpected(projector.error());
   return {};
 }
 
@@ -101,6 +108,8 @@ const std::vector<CatalogKind>& catalog_kinds() {
       {"quant_quality", "what quantizing costs: published divergence by quant", check_form},
       {"capability", "public benchmark scores by model", check_form},
       {"model_capability", "what models can do, and how those that can are told", check_form},
+      {"projector", "vision projectors of models: their shapes", check_projector},
+      {"projector_type", "tensor templates of projectors", check_form},
       {"config_keys", "what the keys of a Hugging Face config.json mean", check_form},
       {"tensor_type", "block layouts of tensor types", check_form},
       {"cpu", "processors: memory channels and speed", check_form},

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "llmsize/app/sizing.hpp"
+#include "llmsize/catalog/projectors.hpp"
 #include "llmsize/core/projector.hpp"
 #include "llmsize/core/scratch_closed_form.hpp"
 #include "llmsize/core/text.hpp"
@@ -81,17 +82,23 @@ Result<void> add_adapter(const Services& services, const std::string& path, Sizi
   return {};
 }
 
-Result<void> add_projector(const Services& services, const CompanionRequest& request, Sizing& sizing) {
-  const auto file = read_gguf(services.files, request.projector, services.types);
-  if (!file) return tl::unexpected(file.error());
-  if (file->architecture != "clip")
+Result<Model> read_projector(const Services& services, const CompanionRequest& request, const Model& model) {
+  if (request.projector.empty()) return catalog::load_projector(services.catalog, model.id);
+  auto file = read_gguf(services.files, request.projector, services.types);
+  if (file && file->architecture != "clip")
     return fail(ErrorCode::malformed,
                 fmt::format("{}: a projector's architecture is \"clip\", this is \"{}\"", request.projector,
                             file->architecture),
                 "--mmproj takes the model's mmproj-*.gguf.");
+  return file;
+}
+
+Result<void> add_projector(const Services& services, const CompanionRequest& request, Sizing& sizing) {
+  const auto projector = read_projector(services, request, sizing.model);
+  if (!projector) return tl::unexpected(projector.error());
   const bool on_device = request.projector_offload && !sizing.footprint.devices.empty();
   const int device = on_device ? 0 : Placement::host;
-  auto part = projector_size(*file, rule_of(sizing.footprint, device));
+  auto part = projector_size(*projector, rule_of(sizing.footprint, device), sizing.run.flash_attention);
   add_companion(sizing.footprint, {&Footprint::projector, std::move(part), device});
   return {};
 }
@@ -188,7 +195,7 @@ Result<void> add_companions(const Services& services, const SizingRequest& reque
   const auto& wanted = request.companions;
   for (const auto& path : wanted.adapters)
     if (auto added = add_adapter(services, path, sizing); !added) return added;
-  if (!wanted.projector.empty())
+  if (!wanted.projector.empty() || wanted.catalog_projector)
     if (auto added = add_projector(services, wanted, sizing); !added) return added;
   if (!wanted.draft_model.empty())
     if (auto added = add_draft(services, request, sizing); !added) return added;

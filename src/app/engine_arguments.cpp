@@ -67,8 +67,11 @@ void add_devices(Words& words, const EstimateOptions& options, const EstimateRep
 
 void add_companions(Words& words, const CompanionRequest& beside) {
   for (const auto& adapter : beside.adapters) add(words, "--lora", adapter);
-  if (!beside.projector.empty()) {
-    add(words, "--mmproj", beside.projector);
+  if (!beside.projector.empty() || beside.catalog_projector) {
+    if (beside.projector.empty())
+      add(words, "--mmproj-auto");
+    else
+      add(words, "--mmproj", beside.projector);
     if (!beside.projector_offload) add(words, "--no-mmproj-offload");
   }
   if (beside.draft_model.ends_with(".gguf")) add(words, "--model-draft", beside.draft_model);

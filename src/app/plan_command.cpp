@@ -124,11 +124,17 @@ void add_notes(const PlanOptions& options, PlanReport& report) {
       fmt::format("Each server's prompt cache is capped at {}; llama-server's own default is 8 GiB, so "
                   "set --cache-ram on every command line.",
                   size_text(options.prompt_cache)));
-  const bool sees = std::any_of(report.request.roles.begin(), report.request.roles.end(),
-                                [](const PlanRole& role) { return role.vision; });
-  if (sees)
-    report.notes.push_back(
-        "The vision role's image projector is not counted: the catalog has no projector sizes yet.");
+  for (const auto& instance : report.plan.instances) {
+    const PlanVariant& variant = report.request.variants[instance.variant];
+    const bool sees =
+        std::any_of(report.request.roles.begin(), report.request.roles.end(), [&](const PlanRole& role) {
+          return role.vision &&
+                 std::find(instance.roles.begin(), instance.roles.end(), role.id) != instance.roles.end();
+        });
+    if (sees && variant.projector == Bytes(0))
+      report.notes.push_back(fmt::format(
+          "The image projector of {} is not counted: the catalog does not have its shape.", variant.model));
+  }
 }
 
 /// Bound to its NUMA nodes where that serves the same roles as well: local memory is faster.

@@ -67,7 +67,7 @@ std::optional<DeviceGroup> devices_of(const SavedInstance& saved, const PlanRepo
 Result<CheckedInstance> checked(const Services& services, const SavedPlan& plan, const SavedInstance& saved,
                                 const PlanReport& report, const std::vector<DeviceGroup>& gpus) {
   PlanSizer sizer(services, residency_of(saved, report), false);
-  const RoleRun run{saved.context_tokens, saved.parallel};
+  const RoleRun run{saved.context_tokens, saved.parallel, std::nullopt, saved.projector};
   const auto places = devices_in(saved.pool);
   const auto group = devices_of(saved, report, gpus);
   const auto variant = places.empty() || !group ? sizer.variant(saved.model, saved.quant, run, 1)

@@ -88,6 +88,10 @@ Result<void> check_role_names(const PlanOptions& options, const std::vector<Role
   return {};
 }
 
+bool needs_vision(const RoleDefinition& role) {
+  return std::find(role.needs.begin(), role.needs.end(), "vision") != role.needs.end();
+}
+
 /// Collects variants and options role by role.
 class Assembly {
  public:
@@ -125,7 +129,8 @@ class Assembly {
 
   /// A flag for this role, then what its definition says, then a flag for every role.
   [[nodiscard]] RoleRun run_of(const RoleDefinition& role, const std::string& model) const {
-    RoleRun run{0, role.parallel.value_or(options_.parallel.value_or(default_slots)), role.load_mode};
+    RoleRun run{0, role.parallel.value_or(options_.parallel.value_or(default_slots)), role.load_mode,
+                needs_vision(role) && sizer_.has_projector(model)};
     if (const auto own = options_.context_of.find(role.id); own != options_.context_of.end())
       run.context_tokens = own->second;
     else if (role.context_tokens || options_.context_tokens)
@@ -150,8 +155,8 @@ class Assembly {
 
   [[nodiscard]] std::string key(const RoleDefinition& role, const std::string& model) const {
     const RoleRun run = run_of(role, model);
-    return fmt::format("{} {}x{} {}", model, run.context_tokens, run.parallel,
-                       run.load_mode ? static_cast<int>(*run.load_mode) : -1);
+    return fmt::format("{} {}x{} {} {}", model, run.context_tokens, run.parallel,
+                       run.load_mode ? static_cast<int>(*run.load_mode) : -1, run.vision);
   }
 
   bool licence_allows(const std::string& model) {
@@ -201,7 +206,7 @@ class Assembly {
     planned.required = role.required || pin != nullptr;
     planned.preference = role.preference;
     planned.cloud = role.cloud;
-    planned.vision = std::find(role.needs.begin(), role.needs.end(), "vision") != role.needs.end();
+    planned.vision = needs_vision(role);
     planned.draft_for = role.draft_for;
     return planned;
   }

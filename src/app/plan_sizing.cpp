@@ -8,8 +8,10 @@
 #include "llmsize/catalog/architectures.hpp"
 #include "llmsize/catalog/file_types.hpp"
 #include "llmsize/catalog/models.hpp"
+#include "llmsize/catalog/projectors.hpp"
 #include "llmsize/catalog/throughput.hpp"
 #include "llmsize/catalog/vocabularies.hpp"
+#include "llmsize/core/projector.hpp"
 #include "llmsize/core/run.hpp"
 #include "llmsize/core/weights.hpp"
 
@@ -53,12 +55,35 @@ Result<Run> run_for(const Architecture& architecture, const Model& model, const 
   return resolve_run(request, model, architecture);
 }
 
-std::string load_mode_suffix(const RoleRun& run) {
+/// What the fullest device needs with a projector on the first.
+Bytes largest_device(const Footprint& f, Bytes projector) {
+  Bytes most;
+  for (std::size_t i = 0; i < f.devices.size(); ++i)
+    most = std::max(most, f.devices[i].high() + (i == 0 ? projector : Bytes(0)));
+  return most;
+}
+
+/// What tells variants of one model apart beside quant, context and slots.
+std::string run_suffix(const RoleRun& run) {
   constexpr const char* suffixes[] = {" mmap", " none", " mlock"};
-  return run.load_mode ? suffixes[static_cast<int>(*run.load_mode)] : "";
+  return std::string(run.load_mode ? suffixes[static_cast<int>(*run.load_mode)] : "") +
+         (run.vision ? " vision" : "");
 }
 
 }  // namespace
+
+Result<Bytes> PlanSizer::projector_memory(const Loaded& loaded, const RoleRun& run, const BufferRule& rule) {
+  if (!run.vision) return Bytes(0);
+  const auto projector = catalog::load_projector(services_.catalog, loaded.model.id);
+  if (!projector) return tl::unexpected(projector.error());
+  // The plan leaves flash attention at auto, which every backend here has.
+  return projector_size(*projector, rule, true).high;
+}
+
+bool PlanSizer::has_projector(const std::string& model) {
+  const auto entry = services_.catalog.find_by_name("model", model);
+  return entry && services_.catalog.find("projector", entry->id);
+}
 
 Residency PlanSizer::residency_of(const RoleRun& run) const {
   Residency residency = residency_;
@@ -91,14 +116,17 @@ Result<PlanVariant> PlanSizer::variant(const std::string& name, const std::strin
   if (!base) return tl::unexpected(base.error());
   const auto model = quantized(**base, quant);
   if (!model) return tl::unexpected(model.error());
+  const auto projector = projector_memory(**base, role_run, cpu_buffer_rule);
+  if (!projector) return tl::unexpected(projector.error());
   PlanVariant variant;
   variant.model = (*base)->model.id;
   variant.quant = quant;
   variant.context_tokens = role_run.context_tokens;
   variant.trained_context = (*model)->hyperparameters.context_length();
+  variant.projector = *projector;
   variant.parallel = role_run.parallel;
   variant.id = fmt::format("{} {} {}x{}{}", variant.model, quant, role_run.context_tokens, role_run.parallel,
-                           load_mode_suffix(role_run));
+                           run_suffix(role_run));
   for (std::size_t roles = 1; roles <= most_roles; ++roles) {
     const auto run = run_for((*base)->architecture, **model, role_run, roles);
     // Serving more roles at once may exceed what the engine takes; fewer still work.
@@ -120,7 +148,7 @@ Result<PlanVariant> PlanSizer::variant(const std::string& name, const std::strin
       variant.weights = bytes->weights.size;
       variant.kv_per_role = bytes->kv_cache.size + bytes->state.size;
     }
-    variant.memory_by_roles.push_back(bytes->high);
+    variant.memory_by_roles.push_back(bytes->high + *projector);
   }
   return variant;
 }
@@ -136,6 +164,8 @@ Result<std::optional<PlanVariant>> PlanSizer::variant_on(const DeviceGroup& grou
   const auto count = static_cast<std::int64_t>(group.devices.size());
   // Weights alone decide most cases, without a graph.
   if (!group.whole_pool && weight_sizes(**model).tensors > group.budget * count) return std::nullopt;
+  const auto projector = projector_memory(**base, role_run, group.devices.front().buffer);
+  if (!projector) return tl::unexpected(projector.error());
   PlanVariant variant;
   variant.model = (*base)->model.id;
   variant.quant = quant;
@@ -143,16 +173,18 @@ Result<std::optional<PlanVariant>> PlanSizer::variant_on(const DeviceGroup& grou
   variant.devices = count;
   variant.context_tokens = role_run.context_tokens;
   variant.trained_context = (*model)->hyperparameters.context_length();
+  variant.projector = *projector;
   variant.parallel = role_run.parallel;
   variant.architecture = (*base)->architecture.id;
   variant.id = fmt::format("{} {} {}x{} gpu{}x{}{}", variant.model, quant, role_run.context_tokens,
-                           role_run.parallel, group.pool, count, load_mode_suffix(role_run));
+                           role_run.parallel, group.pool, count, run_suffix(role_run));
   for (std::size_t roles = 1; roles <= most_roles; ++roles) {
     const auto run = run_for((*base)->architecture, **model, role_run, roles);
     if (!run) break;
     OffloadRequest offload;
     offload.devices = group.devices;
-    for (auto& device : offload.devices) device.capacity.value = group.budget;
+    // The projector lies on the first device alone, but only alike devices are split over evenly.
+    for (auto& device : offload.devices) device.capacity.value = group.budget - *projector;
     offload.fit_margin = Bytes(0);
     offload.gpu_layers = fitting_gpu_layers;
     // Equal capacities split evenly, as --tensor-split 1,1 does; the search leaves a split by hand alone.
@@ -162,8 +194,7 @@ Result<std::optional<PlanVariant>> PlanSizer::variant_on(const DeviceGroup& grou
     const bool whole =
         placed.gpu_layers > (*model)->hyperparameters.layer_count() && placed.cpu_expert_layers == 0;
     if (placed.gpu_layers <= 0 || (!whole && !group.whole_pool)) break;
-    Bytes most;
-    for (const auto& device : bytes->devices) most = std::max(most, device.high());
+    const Bytes most = largest_device(*bytes, *projector);
     if (most > group.budget) break;
     variant.memory_by_roles.push_back(most);
     variant.host_by_roles.push_back(bytes->host_high());
@@ -203,8 +234,9 @@ Result<PlanVariant> PlanSizer::placed(const DeviceGroup& group, const std::strin
   offload.cpu_expert_layers = wanted.cpu_expert_layers;
   const auto bytes = footprint(**model, (*base)->architecture, *run, residency_, offload);
   if (!bytes) return tl::unexpected(bytes.error());
-  Bytes most;
-  for (const auto& device : bytes->devices) most = std::max(most, device.high());
+  const auto projector = projector_memory(**base, role_run, group.devices.front().buffer);
+  if (!projector) return tl::unexpected(projector.error());
+  const Bytes most = largest_device(*bytes, *projector);
   PlanVariant variant;
   variant.model = (*base)->model.id;
   variant.quant = quant;

@@ -106,6 +106,9 @@ Result<SavedInstance> instance_of(const json& row, const std::string& where) {
   instance.context_tokens = reader.number("context_tokens", 1, most_tokens);
   instance.parallel = reader.number("parallel", 1, most_sequences);
   instance.memory = Bytes(reader.number("memory_bytes", 0, most_bytes));
+  // Plans of before there were projectors have none.
+  if (row.contains("projector_bytes"))
+    instance.projector = reader.number("projector_bytes", 0, most_bytes) > 0;
   if (const json* run = reader.object("run")) {
     Reader inner(*run, where + "/run");
     instance.prompt_cache = Bytes(inner.number("prompt_cache_bytes", 0, most_bytes));

@@ -85,6 +85,20 @@ Result<TensorTemplate> read_tensor(const nlohmann::json& entry) {
 
 }  // namespace
 
+Result<std::vector<TensorTemplate>> parse_tensor_templates(const nlohmann::json& list) {
+  std::vector<TensorTemplate> templates;
+  if (!list.is_array()) return templates;
+  templates.reserve(list.size());
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    auto tensor = read_tensor(list[i]);
+    if (!tensor)
+      return fail(tensor.error().code, fmt::format("/{}: {}", i, tensor.error().message),
+                  tensor.error().hint);
+    templates.push_back(*std::move(tensor));
+  }
+  return templates;
+}
+
 Result<Architecture> load_architecture(const Catalog& catalog, std::string_view id) {
   const auto reference = catalog.find("architecture", id);
   if (!reference)
@@ -112,14 +126,9 @@ Result<Architecture> load_architecture(const Catalog& catalog, std::string_view 
   architecture.graph = *std::move(graph);
   if (auto config = read_config(section("config"), architecture); !config)
     return tl::unexpected(at(*reference, "config", config.error()));
-  const auto tensors = entry->find("tensors");
-  if (tensors == entry->end() || !tensors->is_array()) return architecture;
-  architecture.tensors.reserve(tensors->size());
-  for (std::size_t i = 0; i < tensors->size(); ++i) {
-    auto tensor = read_tensor((*tensors)[i]);
-    if (!tensor) return tl::unexpected(at(*reference, fmt::format("tensors/{}", i).c_str(), tensor.error()));
-    architecture.tensors.push_back(*std::move(tensor));
-  }
+  auto tensors = parse_tensor_templates(entry->value("tensors", nlohmann::json::array()));
+  if (!tensors) return tl::unexpected(at(*reference, "tensors", tensors.error()));
+  architecture.tensors = *std::move(tensors);
   return architecture;
 }
 

@@ -110,13 +110,26 @@ std::vector<EngineSetting> memory_settings(const PlanReport& report, const PlanV
   return settings;
 }
 
-/// A projector that -hf brings along would be memory that nobody planned.
-void add_projector(const PlanReport& report, const Server& server, std::vector<EngineSetting>& settings) {
+/// The file name of a model's projector by the GGUF naming convention, at F16 as the catalog sizes it.
+std::string projector_name(const Server& server) {
+  const auto quant = server.file.name.rfind("-" + server.quant);
+  return "mmproj-" + server.file.name.substr(0, quant) + "-F16.gguf";
+}
+
+/// A projector that -hf brings along would be memory that nobody planned, and from a folder none comes by
+/// itself.
+void add_projector(const PlanReport& report, const Server& server, const ServingOptions& options,
+                   std::vector<EngineSetting>& settings) {
   const bool sees = std::any_of(server.roles.begin(), server.roles.end(), [&](const std::string& id) {
     const PlanRole* role = role_of(report, id);
     return role != nullptr && role->vision;
   });
-  settings.push_back({sees ? "--mmproj-auto" : "--no-mmproj", ""});
+  if (!sees)
+    settings.push_back({"--no-mmproj", ""});
+  else if (settings.front().flag == "--hf-repo")
+    settings.push_back({"--mmproj-auto", ""});
+  else
+    settings.push_back({"--mmproj", path_in(options.models_dir, projector_name(server))});
 }
 
 void add_processors(const PlanReport& report, Server& server) {
@@ -157,7 +170,7 @@ Server server_of(const PlanReport& report, const PlanInstance& instance, const S
   const auto memory = memory_settings(report, variant, concurrent_roles(instance));
   server.settings.insert(server.settings.end(), memory.begin(), memory.end());
   add_devices(report, instance, concurrent_roles(instance), server.settings);
-  add_projector(report, server, server.settings);
+  add_projector(report, server, options, server.settings);
   add_processors(report, server);
   return server;
 }

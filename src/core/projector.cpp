@@ -58,7 +58,7 @@ Bytes scores(const Encoder& e) {
 
 }  // namespace
 
-SizedPart projector_size(const Model& projector, const BufferRule& rule) {
+SizedPart projector_size(const Model& projector, const BufferRule& rule, bool flash_attention) {
   Bytes weights;
   for (const auto& tensor : projector.tensors) weights += buffer_size(tensor, rule);
   SizedPart part{weights, weights, weights, Basis::derived, {}, true};
@@ -71,7 +71,7 @@ SizedPart projector_size(const Model& projector, const BufferRule& rule) {
   part.size += largest;
   part.low += Bytes(largest.is_saturated() ? largest.value() : largest.value() / 2);
   // Scores in single precision and once more after the softmax.
-  part.high += largest + largest_scores * 2;
+  part.high += largest + (flash_attention ? Bytes(0) : largest_scores * 2);
   part.source =
       fmt::format("{} tensors, and a formula for the graph of the largest input", projector.tensors.size());
   return part;

@@ -119,6 +119,7 @@ Json instance_json(const PlanReport& report, const PlanInstance& instance) {
           {"host_bytes", (variant.pool == 0 ? instance.in_group : instance.on_host).value()},
           {"device_bytes", variant.pool == 0 ? 0 : instance.in_group.value()},
           {"weights_bytes", variant.weights.value()},
+          {"projector_bytes", variant.projector.value()},
           {"kv_bytes", (variant.kv_per_role * roles).value()},
           {"load_seconds", or_null(variant.load_seconds)},
           {"decode_tokens_per_second", or_null(variant.decode_tokens_per_second)},

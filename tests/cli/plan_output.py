@@ -114,6 +114,9 @@ class EmittedPlan(CommandLineCase):
                       "-ncmoe", options["--n-cpu-moe"]]
             if "--tensor-split" in options:
                 flags += ["-ts", options["--tensor-split"]]
+        if instance["projector_bytes"] > 0:
+            self.assertTrue({"--mmproj", "--mmproj-auto"} & set(options))
+            flags.append("--mmproj-auto")
         sized = self.answer("estimate", "-m", instance["model"], "--quant", instance["quant"], "--isa", "avx2", *flags)
         if options.get("--device", "none") == "none":
             self.assertEqual(sized["memory"]["high_bytes"], instance["memory_bytes"], instance["id"])

@@ -27,7 +27,7 @@ void size(const Result<Model>& model, const World& world) {
   if (!model) return;
   const auto sizes = weight_sizes(*model);
   if (sizes.cpu_buffer < sizes.tensors || engine_weights_size(*model) < Bytes()) __builtin_trap();
-  const auto projector = projector_size(*model, cuda_buffer_rule);
+  const auto projector = projector_size(*model, cuda_buffer_rule, false);
   if (projector.low > projector.size || projector.size > projector.high) __builtin_trap();
   static_cast<void>(catalog::file_size(world.catalogs, *model));
   static_cast<void>(quantized_types(*model, world.file_type, world.types));

@@ -23,6 +23,7 @@ struct RoleRun {
   std::int64_t context_tokens = 0;
   std::int64_t parallel = 1;
   std::optional<LoadMode> load_mode = std::nullopt;  ///< Of this role; otherwise the plan's.
+  bool vision = false;                               ///< With the model's projector.
 };
 
 /// GPUs of one pool that a model may be split over.
@@ -69,6 +70,9 @@ class PlanSizer {
   /// Context where nobody states one: llmsize's own, but no more than the model was trained for.
   Result<std::int64_t> default_context(const std::string& model);
 
+  /// Whether the catalog has the projector with which the model sees.
+  bool has_projector(const std::string& model);
+
   /// The license of a model as its catalog entry states it; unknown where it states none.
   Fact<std::string> licence(const std::string& model);
 
@@ -81,6 +85,8 @@ class PlanSizer {
     std::map<std::pair<std::int64_t, std::int64_t>, std::optional<Scratch>> scratch;
   };
   Result<Loaded*> loaded(const std::string& model);
+  /// What a server of the model takes more for images; nothing without the role's need for them.
+  Result<Bytes> projector_memory(const Loaded& loaded, const RoleRun& run, const BufferRule& rule);
   [[nodiscard]] Residency residency_of(const RoleRun& run) const;
   Result<Footprint> sized(Loaded& loaded, const Model& model, const Run& run, const RoleRun& role_run,
                           LoadMode& mode);

@@ -18,6 +18,7 @@ struct SavedInstance {
   std::int64_t context_tokens = 0, parallel = 0;
   Bytes memory, prompt_cache;
   std::string load_mode;
+  bool projector = false;
   std::int64_t devices = 1, gpu_layers = 0, cpu_expert_layers = 0;
 };
 

@@ -1,9 +1,12 @@
 #pragma once
+#include <vector>
+
 #include <nlohmann/json_fwd.hpp>
 
 #include "llmsize/core/cache_rule.hpp"
 #include "llmsize/core/graph_rule.hpp"
 #include "llmsize/core/result.hpp"
+#include "llmsize/core/tensor_template.hpp"
 
 namespace llmsize::catalog {
 
@@ -12,5 +15,8 @@ Result<CacheRule> parse_cache_rule(const nlohmann::json& section);
 
 /// The "graph" section of an architecture entry. Errors as for parse_cache_rule.
 Result<GraphRule> parse_graph_rule(const nlohmann::json& section);
+
+/// A list of tensor templates. Errors as for parse_cache_rule, with the place in the list.
+Result<std::vector<TensorTemplate>> parse_tensor_templates(const nlohmann::json& list);
 
 }  // namespace llmsize::catalog

@@ -67,6 +67,7 @@ struct PlanVariant {
   LoadMode load_mode = LoadMode::mmap;
   std::vector<PlanOffload> offload_by_roles;  ///< Of GPU variants, beside `memory_by_roles`.
   Bytes weights;
+  Bytes projector;    ///< Inside the memory below; 0 for a server that takes no images.
   Bytes kv_per_role;  ///< KV cache and state that each role served adds.
   /// Memory of one instance serving 1, 2, … roles at once, in each memory of its pool that it uses. Grows by
   /// no more per role than it starts with.

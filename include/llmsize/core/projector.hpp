@@ -6,7 +6,8 @@
 namespace llmsize {
 
 /// Weights of a vision or audio projector (a model of architecture "clip") in a buffer, and the scratch of
-/// the largest input it is warmed up with, as an interval (docs/METHOD.md, "Beside the model").
-SizedPart projector_size(const Model& projector, const BufferRule& rule);
+/// the largest input it is warmed up with, as an interval (docs/METHOD.md, "Beside the model"). With flash
+/// attention, which the server's flag switches for the projector, too, no scores are kept.
+SizedPart projector_size(const Model& projector, const BufferRule& rule, bool flash_attention);
 
 }  // namespace llmsize

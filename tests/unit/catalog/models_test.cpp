@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "llmsize/catalog/architectures.hpp"
+#include "llmsize/catalog/projectors.hpp"
 
 using namespace llmsize;
 using namespace llmsize::catalog;
@@ -105,4 +106,21 @@ TEST_CASE("a model that no source describes in full is refused, with a way out")
         "MiniMax M3 428B A23B: no public source states its attention.indexer.head_count, "
         "attention.indexer.key_length");
   CHECK(error.hint == "Name its GGUF file, or size it by --params 426.0.");
+}
+
+TEST_CASE("The catalog's projectors have the sizes of the published files") {
+  // mmproj-Qwen3VL-8B-Instruct-F16.gguf has 1,159,029,824 bytes, of which the header's 352 tensors and few keys are
+  // some 20 KB (Qwen/Qwen3-VL-8B-Instruct-GGUF, as quoted in public download code, 2026-11).
+  const auto projector = load_projector(embedded(), "qwen3-vl-8b-instruct").value();
+  std::int64_t bytes = 0;
+  for (const auto& tensor : projector.tensors) bytes += tensor.size().value();
+  CHECK(bytes < 1'159'029'824 - 15'000);
+  CHECK(bytes > 1'159'029'824 - 30'000);
+  CHECK(projector.hyperparameters.integer("vision.block_count") == 27);
+  for (const auto& entry : embedded().list("projector")) {
+    INFO(entry.id);
+    CHECK(load_projector(embedded(), entry.id));
+    CHECK(embedded().find("model", entry.id));
+  }
+  CHECK(load_projector(embedded(), "qwen3-8b").error().code == ErrorCode::not_found);
 }
