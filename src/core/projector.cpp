@@ -70,8 +70,9 @@ SizedPart projector_size(const Model& projector, const BufferRule& rule, bool fl
   }
   part.size += largest;
   part.low += Bytes(largest.is_saturated() ? largest.value() : largest.value() / 2);
+  part.high += largest * 2;
   // Scores in single precision and once more after the softmax.
-  part.high += largest + (flash_attention ? Bytes(0) : largest_scores * 2);
+  if (!flash_attention) part.high = std::max(part.high, part.size + largest_scores * 2);
   part.source =
       fmt::format("{} tensors, and a formula for the graph of the largest input", projector.tensors.size());
   return part;

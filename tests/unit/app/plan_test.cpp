@@ -93,6 +93,7 @@ TEST_CASE("Instances cost what estimate says for their command lines") {
     options.sizing.residency.prompt_cache_cap = mebibytes(512);
     options.sizing.residency.load_mode =
         instance["run"]["load_mode"] == "none" ? LoadMode::none : LoadMode::mmap;
+    options.sizing.companions.catalog_projector = instance["projector_bytes"] > 0;
     options.ram = gibibytes(256);
     options.json = true;
     const auto outcome = app::estimate(world.services, {}, options);
