@@ -22,9 +22,10 @@ TEST_CASE("a faulty key of an entry is named by its JSON pointer with what it mu
 
 TEST_CASE("every embedded entry keeps the rules of its kind") {
   const auto catalog = Catalog::embedded();
-  for (const char* kind : {"architecture", "capability", "config_keys", "cpu", "file_type", "gpu",
-                           "guide_factor", "guide_table", "model", "projector", "projector_type", "quant_quality", "role", "role_set",
-                           "size_tier", "tensor_type", "throughput", "tier", "vocabulary"}) {
+  for (const char* kind :
+       {"architecture", "capability", "config_keys", "cpu", "file_type", "gpu", "guide_factor", "guide_table",
+        "model", "projector", "projector_type", "quant_quality", "role", "role_set", "size_tier",
+        "tensor_type", "throughput", "tier", "vocabulary"}) {
     REQUIRE(is_entry_kind(kind));
     const auto entries = catalog.list(kind);
     REQUIRE_FALSE(entries.empty());

@@ -109,8 +109,8 @@ TEST_CASE("a model that no source describes in full is refused, with a way out")
 }
 
 TEST_CASE("The catalog's projectors have the sizes of the published files") {
-  // mmproj-Qwen3VL-8B-Instruct-F16.gguf has 1,159,029,824 bytes, of which the header's 352 tensors and few keys are
-  // some 20 KB (Qwen/Qwen3-VL-8B-Instruct-GGUF, as quoted in public download code, 2026-11).
+  // mmproj-Qwen3VL-8B-Instruct-F16.gguf has 1,159,029,824 bytes, of which the header's 352 tensors and few
+  // keys are some 20 KB (Qwen/Qwen3-VL-8B-Instruct-GGUF, as quoted in public download code, 2026-11).
   const auto projector = load_projector(embedded(), "qwen3-vl-8b-instruct").value();
   std::int64_t bytes = 0;
   for (const auto& tensor : projector.tensors) bytes += tensor.size().value();
