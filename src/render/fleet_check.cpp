@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -61,11 +63,17 @@ std::string fleet_check_text(const FleetCheck& check) {
                         serving)
           : fmt::format("{} does not fit: {}. Next: llmsize plan --hosts {} makes a plan for these hosts.\n",
                         check.file, fmt::join(bad, "; "), check.folder);
+  std::size_t names = 0, groups = 0;
+  for (const auto& name : check.added) names = std::max(names, name.size());
+  for (const auto& host : check.hosts) {
+    names = std::max(names, host.name.size());
+    groups = std::max(groups, host.group.size());
+  }
   page += "\nHosts\n";
   for (const auto& host : check.hosts)
-    page += fmt::format("  {:<20} {:<36} {}\n", host.name, host.group, status_text(host));
+    page += fmt::format("  {:<{}}  {:<{}}  {}\n", host.name, names, host.group, groups, status_text(host));
   for (const auto& name : check.added)
-    page += fmt::format("  {:<20} {:<36} new, not in the plan\n", name, "");
+    page += fmt::format("  {:<{}}  {:<{}}  new, not in the plan\n", name, names, "", groups);
   if (!check.left_out.empty()) page += "\nLeft out\n";
   for (const auto& file : check.left_out) page += fmt::format("  {}: {}\n", file.file, file.reason);
   if (!check.notes.empty()) page += "\nNotes\n";

@@ -123,11 +123,19 @@ std::string loss_line(const HostLoss& loss, bool own) {
   return line + "\n";
 }
 
-std::string host_line(const FleetReport& report, const PlannedHost& host) {
-  const std::string& id = report.classes[host.machine_class].id;
-  if (!host.group) return fmt::format("  {:<20} {:<36} free\n", host.name, id);
-  const FleetGroup& group = report.groups[*host.group];
-  return fmt::format("  {:<20} {:<36} {}\n", host.name, group.id, fmt::join(group.roles, ", "));
+std::string host_lines(const FleetReport& report) {
+  std::size_t names = 0, ids = 0;
+  for (const auto& host : report.hosts) names = std::max(names, host.name.size());
+  for (const auto& machines : report.classes) ids = std::max(ids, machines.id.size());
+  for (const auto& group : report.groups) ids = std::max(ids, group.id.size());
+  std::string lines;
+  for (const auto& host : report.hosts) {
+    const FleetGroup* group = host.group ? &report.groups[*host.group] : nullptr;
+    lines += fmt::format("  {:<{}}  {:<{}}  {}\n", host.name, names,
+                         group == nullptr ? report.classes[host.machine_class].id : group->id, ids,
+                         group == nullptr ? "free" : fmt::format("{}", fmt::join(group->roles, ", ")));
+  }
+  return lines;
 }
 
 }  // namespace
@@ -141,8 +149,7 @@ std::string fleet_text(const FleetReport& report) {
   for (std::size_t i = 0; i < report.classes.size(); ++i) page += class_lines(report, i);
   page += "\nIf one host dies\n";
   for (const auto& loss : report.losses) page += loss_line(loss, report.method == "own");
-  page += "\nHosts\n";
-  for (const auto& host : report.hosts) page += host_line(report, host);
+  page += "\nHosts\n" + host_lines(report);
   if (report.method == "greedy")
     page += fmt::format(
         "\nRoles were given to hosts greedily: worth {:.4f}, and no assignment can exceed {:.4f}\n",
