@@ -47,8 +47,8 @@ FORMATS = {"json", "shell", "llama-swap", "llama-server", "systemd", "compose", 
 
 MACHINES = [("--ram", "128"), ("--ram", "512"), ("--ram", "16"), ("--ram", "64", "--load-mode", "mlock"),
             ("--ram", "128", "--gpu", "2x RTX 4090"), ("--ram", "256", "--numa", "2")]
-# WARM groups, locked memory with a folder of models, roles that share a GPU, nodes.
-CONTAINED = [("--ram", "512"), ("--ram", "64", "--load-mode", "mlock", "--models-dir", "/srv/a $(b) $c"),
+# Locked memory with a folder of models, servers that share GPUs, a WARM group on a machine of two nodes.
+CONTAINED = [("--ram", "64", "--load-mode", "mlock", "--models-dir", "/srv/a $(b) $c"),
              ("--ram", "128", "--gpu", "2x RTX 4090"), ("--ram", "256", "--numa", "2")]
 
 
@@ -88,13 +88,21 @@ class EmittedPlan(CommandLineCase):
         self.assertEqual(result.returncode, 0, result.stderr)
         return result.stdout
 
+    written = {}
+
     def files(self, form, *flags):
+        """The files of a format; written once, because several tests read the same ones."""
+        if (form, *flags) not in self.written:
+            self.written[(form, *flags)] = self.write(form, *flags)
+        return dict(self.written[(form, *flags)])
+
+    def write(self, form, *flags):
         with tempfile.TemporaryDirectory() as folder:
             target = pathlib.Path(folder) / "out"
             result = run("plan", "--emit", form, "--out", str(target), *flags)
             self.assertEqual(result.returncode, 0, result.stderr)
             self.assertEqual(os.listdir(folder), ["out"])
-            return {path.name: path.read_text() for path in target.iterdir()}
+            return {str(path.relative_to(target)): path.read_text() for path in target.rglob("*") if path.is_file()}
 
     def check_command(self, plan, instances, words):
         """Known options only, every explicit one there, and the bytes that estimate gives for them. Takes what the command
@@ -814,6 +822,55 @@ class FleetPlan(CommandLineCase):
                 self.assertIn("--host 0.0.0.0", script)
         self.failure("plan", "--ram", "64", "--pin-hosts", status=2, says="--hosts")
         self.failure(*flags, "--emit", "cobol", status=2, says="cobol")
+
+    def test_orchestrators_are_told_the_hosts_of_every_group(self):
+        if yaml is None:
+            self.skipTest("python3-yaml is not installed, so files for orchestrators are not parsed")
+        flags = ("--hosts", self.quick, "--replicas", "2")
+        groups = self.document("plan", *flags, status=run("plan", *flags).returncode)["groups"]
+        self.assertTrue(any(len(group["hosts"]) > 1 for group in groups))
+        for pinned in ((), ("--pin-hosts",)):
+            files = {form: self.fleet_files(form, *flags, *pinned) for form in ("kubernetes", "slurm", "litellm")}
+            entries = {}
+            for group in groups:
+                hosts = group["hosts"]
+                for item in yaml.load_all(files["kubernetes"][group["id"] + ".yaml"], YamlLoader):
+                    self.assertEqual(item["metadata"]["labels"]["llmsize.dev/class"], group["id"])
+                    if item["kind"] != "Deployment":
+                        continue
+                    pod = item["spec"]["template"]["spec"]
+                    self.assertEqual(item["spec"]["replicas"], len(hosts))
+                    self.assertEqual("nodeSelector" in pod, not pinned)
+                    self.assertEqual("nodeAffinity" in pod["affinity"], bool(pinned))
+                    self.assertEqual(set(hosts), set(re.findall(r"'(r1\w+)'", str(pod["affinity"]))) if pinned else set(hosts))
+                for name, script in files["slurm"].items():
+                    if name.startswith(group["id"] + "/"):
+                        self.assertIn(f"\n#SBATCH --nodes={len(hosts)}\n", script)
+                        self.assertEqual(f"\n#SBATCH --constraint={group['id']}\n" in script, not pinned)
+                        self.assertEqual(f"\n#SBATCH --nodelist={','.join(hosts)}\n" in script, bool(pinned))
+                for instance in group["plan"]["instances"]:
+                    for role in instance["roles"] if instance["command"] else []:
+                        entries.setdefault(role, []).extend(hosts)
+            config = yaml.load(files["litellm"]["config.yaml"], YamlLoader)
+            given = {}
+            for model in config["model_list"]:
+                host = re.fullmatch(r"http://(\w+):\d+/v1", model["litellm_params"]["api_base"])[1]
+                given.setdefault(model["model_name"], []).append(host)
+            self.assertEqual(given, entries)
+            labels = {f"kubectl label node --overwrite {host} llmsize.dev/class={group['id']}"
+                      for group in groups for host in group["hosts"]}
+            self.assertEqual(set(files["kubernetes"].get("label-nodes.sh", "").splitlines()[4:]), set() if pinned else labels)
+
+    def fleet_files(self, form, *flags):
+        with tempfile.TemporaryDirectory() as folder:
+            out = pathlib.Path(folder) / "out"
+            run("plan", *flags, "--emit", form, "--out", str(out))
+            return {str(path.relative_to(out)): path.read_text() for path in out.rglob("*") if path.is_file()}
+
+    def test_a_host_whose_name_is_none_is_not_written_anywhere(self):
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copy(SOURCE / "tests/data/fleet/r1s1.json", f"{folder}/a $(b).json")
+            self.failure("plan", "--hosts", folder, "--emit", "slurm", status=1, says="name of a host")
 
     def test_bad_files_are_all_named_and_left_out_only_when_told(self):
         total = 1 << 36

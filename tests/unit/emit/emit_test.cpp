@@ -5,6 +5,8 @@
 #include <catch2/catch.hpp>
 
 #include "llmsize/emit/emitters.hpp"
+#include "llmsize/emit/kubernetes.hpp"
+#include "llmsize/emit/units.hpp"
 #include "llmsize/emit/words.hpp"
 
 using namespace llmsize;
@@ -100,6 +102,59 @@ TEST_CASE(
       for (const auto& file : emitter.emit(fleet)) given.emplace_back(file.name, file.content);
       CHECK(given == expected);
     }
+}
+
+TEST_CASE(
+    "Servers that share a GPU start together, count its devices from 0, and divide what processors there "
+    "are") {
+  Deployment planned = deployment();
+  for (auto& one : planned.servers) {
+    one.threads = 9;
+    one.settings.push_back({"--threads", "9"});
+  }
+  const auto on = [](std::vector<std::int64_t> devices, Server& one) {
+    one.backend = "cuda";
+    one.devices = std::move(devices);
+    one.settings.push_back({"--device", "machine's"});
+  };
+  planned.servers.push_back(server("third", PlanTier::hot, 8084));
+  on({2}, planned.servers[0]);
+  on({3}, planned.servers[1]);
+  on({2, 3}, planned.servers[4]);
+  emit::UnitRules rules;
+  rules.exclusive_gpus = rules.own_cpus = rules.renumbers_gpus = true;
+  const auto division = emit::divided(planned, rules);
+  REQUIRE(division.units.size() == 2);
+  const auto& together = division.units[0];
+  CHECK(together.processes.size() == 3);
+  CHECK(together.devices == std::vector<std::int64_t>{2, 3});
+  CHECK(together.host_memory == gibibytes(12));
+  CHECK(division.units[1].id == "warm-ram");
+  CHECK(division.units[1].host_memory == gibibytes(9) + emit::router_allowance);
+  // Nine but one, over two units, and the first one's over its three processes.
+  CHECK(together.threads == 4);
+  const auto said = [&](std::size_t index, const std::string& flag) {
+    std::string value;
+    for (const auto& setting : division.deployment.servers[index].settings)
+      if (setting.flag == flag) value = setting.value;
+    return value;
+  };
+  CHECK(said(0, "--threads") == "1");
+  CHECK(said(2, "--threads") == "4");
+  CHECK(said(0, "--device") == "CUDA0");
+  CHECK(said(1, "--device") == "CUDA1");
+  CHECK(said(4, "--device") == "CUDA0,CUDA1");
+}
+
+TEST_CASE(
+    "Names of Kubernetes objects stay within a label's length and characters, and differ where their words "
+    "do") {
+  CHECK(emit::object_name({"llmsize", "coder_escalation", "ram64-1a2b3c"}) ==
+        "llmsize-coder-escalation-ram64-1a2b3c");
+  const std::string longest = emit::object_name({"llmsize", std::string(60, 'a'), "ram64"});
+  CHECK(longest.size() == 63);
+  CHECK(longest != emit::object_name({"llmsize", std::string(60, 'a'), "ram128"}));
+  CHECK(emit::object_name({"ends_"}).back() != '-');
 }
 
 TEST_CASE("Words for a shell are quoted exactly where something in them is special") {
