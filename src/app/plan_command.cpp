@@ -31,6 +31,18 @@ void mark_mocks(const GuideFactors& factors, PlanReport& report) {
                          "the best real models that fit.");
 }
 
+/// The role whose next better choice lacked the least; beyond the last one where there is none.
+std::size_t nearest_step(const PlanReport& report) {
+  std::size_t nearest = report.runner_ups.size();
+  for (std::size_t i = 0; i < report.runner_ups.size(); ++i) {
+    const auto& candidate = report.runner_ups[i];
+    if (!candidate) continue;
+    if (nearest == report.runner_ups.size() || candidate->lacked < report.runner_ups[nearest]->lacked)
+      nearest = i;
+  }
+  return nearest;
+}
+
 /// "9.24 GiB more RAM (7.85 GiB of it for models) would make room for": what memory alone would bring.
 std::string more_memory(const GuideFactors& factors, Bytes extra, PlanReport& report) {
   report.next_ram = growth_for(report.budget, extra, report.reserve_by_rule, factors);
@@ -49,6 +61,16 @@ std::string next_flag(const GuideFactors& factors, PlanReport& report) {
                                          gain->changed.end() - static_cast<std::ptrdiff_t>(others));
     return fmt::format("{} {}{}", more_memory(factors, gain->extra, report), fmt::join(named, ", "),
                        others == 0 ? "" : fmt::format(" and {} other changes", others));
+  }
+  // Over several pools that search would take too long; with all else as planned is what is known there.
+  if (const std::size_t role = nearest_step(report); role < report.runner_ups.size()) {
+    const RunnerUp& step = *report.runner_ups[role];
+    const PlanVariant& variant = report.request.variants[step.variant];
+    const std::string choice =
+        fmt::format("{}: {} {}", report.plan.roles[role].role, variant.model, variant.quant);
+    if (variant.pool == 0) return fmt::format("{} {}", more_memory(factors, step.lacked, report), choice);
+    return fmt::format("{} more of {} would make room for {}", size_text(step.lacked),
+                       report.request.pools[variant.pool].id, choice);
   }
   return "-c sets another context, --policy quality larger quants";
 }
