@@ -162,6 +162,10 @@ Server server_of(const PlanReport& report, const PlanInstance& instance, const S
   server.quant = variant.quant;
   server.memory = instance.memory;
   server.host_memory = host_memory(pool, instance);
+  if (pool.kind != "gpu") {
+    server.mapped_file = variant.shared_file;
+    server.mapped = variant.shared_bytes;
+  }
   server.load_seconds = variant.load_seconds;
   server.locked = variant.load_mode == LoadMode::mlock;
   if (const auto file = report.files.find(instance.variant); file != report.files.end())

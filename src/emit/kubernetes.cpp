@@ -60,7 +60,8 @@ Json resources(const Unit& unit) {
   return {{"requests", amounts}, {"limits", amounts}};
 }
 
-/// Several processes in one container, because it alone has their GPUs: one that ends takes the others along.
+/// Several processes in one container, because it alone has what they share: one that ends takes the others
+/// along.
 std::string joint_command(const Unit& unit) {
   std::string text = "trap 'kill $(jobs -p) 2>/dev/null' EXIT TERM\n";
   for (const auto& process : unit.processes) {
@@ -256,7 +257,7 @@ std::string object_name(const std::vector<std::string>& words) {
 std::vector<EmittedFile> emit_kubernetes(const FleetDeployment& fleet) {
   UnitRules rules;
   rules.preset_folder = preset_mount;
-  rules.exclusive_gpus = rules.own_cpus = rules.renumbers_gpus = true;
+  rules.reserves = rules.own_cpus = rules.renumbers_gpus = true;
   std::vector<EmittedFile> files;
   for (const auto& hosts : fleet.classes) {
     const Cluster cluster{hosts, fleet.pin_hosts, divided(in_container(hosts.deployment), rules)};

@@ -105,7 +105,7 @@ std::string features_script(const FleetDeployment& fleet) {
 
 std::vector<EmittedFile> emit_slurm(const FleetDeployment& fleet) {
   UnitRules rules;
-  rules.exclusive_gpus = rules.own_cpus = rules.renumbers_gpus = true;
+  rules.reserves = rules.own_cpus = rules.renumbers_gpus = true;
   std::vector<EmittedFile> files;
   bool has_classes = false;
   for (const auto& hosts : fleet.classes) {

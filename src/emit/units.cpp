@@ -1,6 +1,7 @@
 #include "llmsize/emit/units.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -14,53 +15,77 @@ struct Group {
   std::vector<std::size_t> hot;
   std::vector<std::string> pools;
   std::vector<std::int64_t> devices;
+  std::vector<std::string> files;  ///< Mapped ones, each with its pool.
   [[nodiscard]] std::size_t processes() const { return hot.size() + pools.size(); }
 };
 
-void add_devices(const std::vector<std::int64_t>& devices, Group& group) {
-  group.devices.insert(group.devices.end(), devices.begin(), devices.end());
+/// A mapped file is shared in one pool; empty: none.
+std::string shared_file(const Server& server) {
+  return server.mapped_file.empty() ? "" : server.pool + " " + server.mapped_file;
+}
+
+template <typename Value>
+bool overlap(const std::vector<Value>& a, const std::vector<Value>& b) {
+  return std::find_first_of(a.begin(), a.end(), b.begin(), b.end()) != a.end();
+}
+
+template <typename Value>
+void append(const std::vector<Value>& more, std::vector<Value>& to) {
+  to.insert(to.end(), more.begin(), more.end());
+}
+
+void join(const Group& other, Group& group) {
+  append(other.hot, group.hot);
+  append(other.pools, group.pools);
+  append(other.files, group.files);
+  append(other.devices, group.devices);
   std::sort(group.devices.begin(), group.devices.end());
   group.devices.erase(std::unique(group.devices.begin(), group.devices.end()), group.devices.end());
 }
 
-bool share_a_gpu(const Group& a, const Group& b) {
-  return std::find_first_of(a.devices.begin(), a.devices.end(), b.devices.begin(), b.devices.end()) !=
-         a.devices.end();
-}
-
-/// Joins `added` with every group that has a GPU in common with it.
-void add_group(Group added, bool exclusive_gpus, std::vector<Group>& groups) {
+/// Joins `added` with every group that has something in common with it; the first one's place is kept.
+void add_group(const Group& added, std::vector<Group>& groups) {
   std::vector<Group> kept;
   std::optional<std::size_t> joined;
-  for (auto& group : groups) {
-    if (!exclusive_gpus || !share_a_gpu(group, added)) {
-      kept.push_back(std::move(group));
+  for (const auto& group : groups) {
+    const bool common = overlap(group.devices, added.devices) || overlap(group.files, added.files);
+    if (common && joined) {
+      join(group, kept[*joined]);
       continue;
     }
-    Group& into = joined ? kept[*joined] : kept.emplace_back();
-    if (!joined) joined = kept.size() - 1;
-    into.hot.insert(into.hot.end(), group.hot.begin(), group.hot.end());
-    into.pools.insert(into.pools.end(), group.pools.begin(), group.pools.end());
-    add_devices(group.devices, into);
+    if (common) joined = kept.size();
+    kept.push_back(group);
   }
-  if (!joined) {
-    kept.push_back(std::move(added));
-  } else {
-    Group& into = kept[*joined];
-    into.hot.insert(into.hot.end(), added.hot.begin(), added.hot.end());
-    into.pools.insert(into.pools.end(), added.pools.begin(), added.pools.end());
-    add_devices(added.devices, into);
-  }
+  if (joined)
+    join(added, kept[*joined]);
+  else
+    kept.push_back(added);
   groups = std::move(kept);
 }
 
-std::vector<Group> groups_of(const Deployment& deployment, bool exclusive_gpus) {
+std::vector<Group> groups_of(const Deployment& deployment, bool reserves) {
   std::vector<Group> groups;
-  for (std::size_t i = 0; i < deployment.servers.size(); ++i)
-    if (deployment.servers[i].tier == PlanTier::hot)
-      add_group({{i}, {}, deployment.servers[i].devices}, exclusive_gpus, groups);
-  for (const auto& pool : warm_groups(deployment))
-    add_group({{}, {pool}, warm_servers(deployment, pool).front()->devices}, exclusive_gpus, groups);
+  const auto add = [&](const Group& added) {
+    if (reserves)
+      add_group(added, groups);
+    else
+      groups.push_back(added);
+  };
+  for (std::size_t i = 0; i < deployment.servers.size(); ++i) {
+    const Server& server = deployment.servers[i];
+    if (server.tier != PlanTier::hot) continue;
+    Group group{{i}, {}, server.devices, {}};
+    if (!server.mapped_file.empty()) group.files.push_back(shared_file(server));
+    add(group);
+  }
+  for (const auto& pool : warm_groups(deployment)) {
+    Group group{{}, {pool}, {}, {}};
+    for (const Server* server : warm_servers(deployment, pool)) {
+      group.devices = server->devices;
+      if (!server->mapped_file.empty()) group.files.push_back(shared_file(*server));
+    }
+    add(group);
+  }
   return groups;
 }
 
@@ -130,18 +155,26 @@ Unit unit_of(const Deployment& deployment, const Group& group, const UnitRules& 
   Unit unit;
   unit.devices = group.devices;
   unit.id = group.hot.empty() ? warm_name(group.pools.front()) : deployment.servers[group.hot.front()].id;
+  std::set<std::string> mapped;
+  const auto own_memory = [&](const Server& server) {
+    return mapped.count(shared_file(server)) != 0 ? server.host_memory - server.mapped : server.host_memory;
+  };
   for (const std::size_t index : group.hot) {
     const Server& server = deployment.servers[index];
     describe(server, unit);
     unit.processes.push_back(process_of(deployment, server));
-    unit.host_memory += server.host_memory;
+    unit.host_memory += own_memory(server);
+    if (!server.mapped_file.empty()) mapped.insert(shared_file(server));
   }
   for (const auto& pool : group.pools) {
-    const auto members = warm_servers(deployment, pool);
-    for (const Server* server : members) describe(*server, unit);
+    Bytes peak;
+    for (const Server* server : warm_servers(deployment, pool)) {
+      describe(*server, unit);
+      peak = std::max(peak, own_memory(*server));
+    }
     unit.processes.push_back(router_of(deployment, pool, rules.preset_folder));
     unit.warm_pools.push_back(pool);
-    unit.host_memory += peak_host_memory(members) + router_allowance;
+    unit.host_memory += peak + router_allowance;
   }
   return unit;
 }
@@ -149,7 +182,7 @@ Unit unit_of(const Deployment& deployment, const Group& group, const UnitRules& 
 }  // namespace
 
 Division divided(Deployment deployment, const UnitRules& rules) {
-  const auto groups = groups_of(deployment, rules.exclusive_gpus);
+  const auto groups = groups_of(deployment, rules.reserves);
   Division division;
   for (const auto& group : groups) {
     std::optional<int> threads;

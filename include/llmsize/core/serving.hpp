@@ -25,9 +25,11 @@ struct Server {
   PlanTier tier = PlanTier::hot;
   std::string pool;
   std::string model, quant;
-  Bytes memory;       ///< What the plan set aside for it, its draft model included.
-  Bytes host_memory;  ///< The part of `memory` that is the host's: all of it but what GPUs hold.
-  std::string draft;  ///< Instance that runs inside this server as its draft model; usually empty.
+  Bytes memory;             ///< What the plan set aside for it, its draft model included.
+  Bytes host_memory;        ///< The part of `memory` that is the host's: all of it but what GPUs hold.
+  std::string mapped_file;  ///< Whose pages servers of one pool share; empty: it shares none.
+  Bytes mapped;             ///< Those pages, inside `host_memory`.
+  std::string draft;        ///< Instance that runs inside this server as its draft model; usually empty.
   ModelFile file;
   std::optional<double> load_seconds;
   std::int64_t port = 0;

@@ -122,7 +122,7 @@ TEST_CASE(
   on({3}, planned.servers[1]);
   on({2, 3}, planned.servers[4]);
   emit::UnitRules rules;
-  rules.exclusive_gpus = rules.own_cpus = rules.renumbers_gpus = true;
+  rules.reserves = rules.own_cpus = rules.renumbers_gpus = true;
   const auto division = emit::divided(planned, rules);
   REQUIRE(division.units.size() == 2);
   const auto& together = division.units[0];
@@ -155,6 +155,21 @@ TEST_CASE(
   CHECK(longest.size() == 63);
   CHECK(longest != emit::object_name({"llmsize", std::string(60, 'a'), "ram128"}));
   CHECK(emit::object_name({"ends_"}).back() != '-');
+}
+
+TEST_CASE("Servers that map one file ask for its pages once, and together") {
+  Deployment planned = deployment();
+  for (const std::size_t index : {0U, 1U, 3U}) {
+    planned.servers[index].mapped_file = "same.gguf";
+    planned.servers[index].mapped = gibibytes(3);
+  }
+  emit::UnitRules rules;
+  CHECK(emit::divided(planned, rules).units.size() == 3);
+  rules.reserves = true;
+  const auto units = emit::divided(planned, rules).units;
+  REQUIRE(units.size() == 1);
+  // 4 GiB, then 4 and 9 without the 3 that are there already.
+  CHECK(units[0].host_memory == gibibytes(4 + 1 + 6) + emit::router_allowance);
 }
 
 TEST_CASE("Words for a shell are quoted exactly where something in them is special") {
