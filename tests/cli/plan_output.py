@@ -376,6 +376,38 @@ class EmittedPlan(CommandLineCase):
             inside = {draft for words in processes for draft in self.drafts(words, plan)}
             self.assertEqual(set(served), {"llmsize-" + role.replace("_", "-") for role in local if role not in inside})
 
+    def test_the_probe_of_a_cluster_gives_a_file_for_every_node(self):
+        files = self.files("kubernetes", *CONTAINED[0])
+        with tempfile.TemporaryDirectory() as folder:
+            world = pathlib.Path(folder)
+            for name in ("probe.yaml", "collect-probes.sh"):
+                (world / name).write_text(files[name])
+            for directory in ("bin", "tmp", "host/proc"):
+                (world / directory).mkdir(parents=True)
+            (world / "host/proc/meminfo").write_text("MemTotal: 8388608 kB\nMemAvailable: 4194304 kB\n")
+            # A cluster of two nodes whose pods have their /tmp and /host here.
+            (world / "bin/kubectl").write_text("""#!/bin/bash
+                case $1 in
+                get) printf 'pod-1 node-a\\npod-2 node-b\\n' ;;
+                exec)
+                  while [ "$1" != -- ]; do shift; done
+                  shift
+                  words=("${@//\\/tmp/$WORLD/tmp}")
+                  exec "${words[@]//\\/host/$WORLD/host}" ;;
+                *) echo "$1" >>"$WORLD/told" ;;
+                esac""")
+            (world / "bin/kubectl").chmod(0o755)
+            result = subprocess.run(["bash", str(world / "collect-probes.sh"), str(world / "probes")], text=True,
+                                    capture_output=True, env={"PATH": f"{world}/bin:{os.environ['PATH']}", "LLMSIZE": BINARY,
+                                                              "WORLD": folder, "HOME": "/nonexistent"})
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertEqual((world / "told").read_text().split(), ["apply", "rollout", "delete"])
+            self.assertEqual(sorted(os.listdir(world / "probes")), ["node-a.json", "node-b.json"])
+            for path in (world / "probes").iterdir():
+                probe = json.loads(path.read_text())
+                self.check_schema(probe)
+                self.assertEqual(probe["memory"]["total_bytes"], 8 << 30)
+
     def test_kubectl_reads_the_objects(self):
         self.needs("kubectl")
         for flags in CONTAINED:
