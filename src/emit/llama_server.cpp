@@ -14,7 +14,7 @@ std::string started(const std::string& comment, const Words& place, const std::v
     text += " \\\n ";
     for (const auto& word : option)
       // The preset lies beside the script.
-      text += " " + (word.starts_with("warm-") ? "\"$here\"/" + word : shell_quoted(word));
+      text += " " + (is_preset(option, word) ? "\"$here\"/" + word : shell_quoted(word));
   }
   return text + " &\n";
 }

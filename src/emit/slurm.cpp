@@ -27,7 +27,7 @@ std::string command_of(const Process& process) {
   for (const auto& option : process.options) {
     text += " \\\n   ";
     for (const auto& word : option)
-      text += " " + (word.starts_with("warm-") ? "\"$presets\"/" + word : shell_quoted(word));
+      text += " " + (is_preset(option, word) ? "\"$presets\"/" + word : shell_quoted(word));
   }
   return text + " &\n";
 }

@@ -9,6 +9,8 @@
 namespace llmsize::emit {
 namespace {
 
+constexpr const char* preset_option = "--models-preset";
+
 Words words_of(const EngineSetting& setting) {
   if (setting.value.empty()) return {setting.flag};
   return {setting.flag, setting.value};
@@ -113,11 +115,15 @@ std::string preset(const Deployment& deployment, const std::string& pool) {
 
 std::vector<Words> router_words(const std::string& preset_path, const std::string& address,
                                 std::int64_t port) {
-  return {{"--models-preset", preset_path},
+  return {{preset_option, preset_path},
           {"--models-max", "1"},
           {"--models-autoload"},
           {"--host", address},
           {"--port", std::to_string(port)}};
+}
+
+bool is_preset(const Words& option, const std::string& word) {
+  return option.front() == preset_option && word != preset_option;
 }
 
 std::int64_t router_port(const Deployment& deployment, std::size_t group) {

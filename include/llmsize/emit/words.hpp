@@ -42,6 +42,8 @@ std::string preset(const Deployment& deployment, const std::string& pool);
 /// The router's own options: presets from `preset_path`, one model at a time.
 std::vector<Words> router_words(const std::string& preset_path, const std::string& address,
                                 std::int64_t port);
+/// Whether `word` is the name of a preset file among a router's options.
+bool is_preset(const Words& option, const std::string& word);
 /// The port after the servers' own, one per group.
 std::int64_t router_port(const Deployment& deployment, std::size_t group);
 /// What the largest server of a group takes of the host's memory.
