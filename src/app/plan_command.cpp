@@ -60,7 +60,9 @@ std::string next_flag(const GuideFactors& factors, PlanReport& report) {
     const std::vector<std::string> named(gain->changed.begin(),
                                          gain->changed.end() - static_cast<std::ptrdiff_t>(others));
     return fmt::format("{} {}{}", more_memory(factors, gain->extra, report), fmt::join(named, ", "),
-                       others == 0 ? "" : fmt::format(" and {} other changes", others));
+                       others == 0   ? ""
+                       : others == 1 ? " and one other change"
+                                     : fmt::format(" and {} other changes", others));
   }
   // Over several pools that search would take too long; with all else as planned is what is known there.
   if (const std::size_t role = nearest_step(report); role < report.runner_ups.size()) {
