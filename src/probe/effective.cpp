@@ -37,11 +37,22 @@ std::optional<Bound> node_bound(const Host& host) {
                fmt::format("allowed NUMA nodes {} ({})", cpu_list_text(*allowed.value), allowed.source)};
 }
 
+/// MemAvailable counts what is free on nodes of GPUs, too, where those are nodes: no RAM of the host's.
+Bound available_bound(const Host& host) {
+  const auto& available = host.memory.available;
+  Bytes of_gpus;
+  for (const auto& node : host.numa)
+    if (node.kind == "gpu") of_gpus += node.available.value_or(node.free.value_or(Bytes()));
+  const std::string source = fmt::format("available memory: {}", available.source);
+  if (of_gpus == Bytes()) return {*available.value, source};
+  return {std::max(Bytes(), *available.value - of_gpus), source + ", less what is free on the GPUs' nodes"};
+}
+
 void derive_memory(Host& host) {
   std::vector<Bound> bounds;
   const auto& memory = host.memory;
   if (memory.available.known()) {
-    bounds.push_back({*memory.available.value, fmt::format("available memory: {}", memory.available.source)});
+    bounds.push_back(available_bound(host));
   } else if (memory.total.known()) {
     bounds.push_back({*memory.total.value, fmt::format("total memory: {}", memory.total.source)});
   }

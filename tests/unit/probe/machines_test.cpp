@@ -219,3 +219,16 @@ TEST_CASE("hybrid mounts: each controller's limits come from the version that ho
   CHECK(host.limits.allowed_cpus.value == std::vector<int>{0, 1, 2, 3});
   CHECK(host.effective.threads.value == 2);
 }
+
+TEST_CASE("POWER9 and Grace Hopper: what is free on the GPUs' nodes is no RAM for models") {
+  TemporaryTree tree;
+  // MemTotal and MemAvailable count all nodes: 64 GiB of RAM and 16 GiB of a GPU, all free but 1 GiB.
+  tree.add("/proc/meminfo", "MemTotal: 83886080 kB\nMemFree: 82837504 kB\nMemAvailable: 82837504 kB\n")
+      .add("/proc/driver/nvidia/gpus/0004:04:00.0/numa_status", "Node: 255\nStatus: online\n");
+  add_node(tree, 0, "0-3", 64);
+  add_node(tree, 255, "", 16);
+  const auto host = tree.probe();
+  CHECK(host.memory.total.value == gibibytes(64));
+  CHECK(host.effective.memory.value == gibibytes(63));
+  CHECK(host.effective.bound_by.find("GPUs' nodes") != std::string::npos);
+}
