@@ -1,6 +1,7 @@
 #include "llmsize/emit/kubernetes.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -213,6 +214,12 @@ std::string head(const Cluster& cluster) {
               ? "# Models are downloaded into the pod's own disk space, so that no storage class is needed: "
                 "a new pod downloads again.\n"
               : "# Models are read from the node's own folder, which must hold them.\n";
+  std::set<std::string> backends;
+  for (const auto& unit : cluster.division.units) backends.insert(unit.backend);
+  if (backends.count("vulkan") != 0)
+    text += "# Vulkan runs on GPUs of any maker: write the resource of your device plugin for amd.com/gpu.\n";
+  if (backends.count("sycl") != 0)
+    text += "# With Intel's newer driver, xe, the resource is gpu.intel.com/xe.\n";
   for (const auto& unit : cluster.division.units)
     if (!unit.threads) {
       text += "# The machine's processors are unknown: set cpu, or plan from a probe.\n";
