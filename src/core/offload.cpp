@@ -80,7 +80,10 @@ Result<SpreadModel> spread_with(const OffloadSubject& subject, const OffloadRequ
                                 const std::vector<SizedPart>* known_scratch) {
   SpreadModel spread;
   spread.request = request;
-  if (request.gpu_layers < 0) spread.request.gpu_layers = subject.model.hyperparameters.layer_count() + 1;
+  // More than there are mean all of them, the output included.
+  const std::int64_t layers = subject.model.hyperparameters.layer_count();
+  spread.request.gpu_layers = request.gpu_layers < 0 ? layers + 1 : std::min(request.gpu_layers, layers + 1);
+  spread.request.cpu_expert_layers = std::min(request.cpu_expert_layers, layers);
   auto placement = place(subject.model, subject.architecture, subject.layout, spread.request);
   if (!placement) return tl::unexpected(placement.error());
   spread.placement = std::move(*placement);
