@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "llmsize/catalog/throughput.hpp"
 #include "llmsize/core/text.hpp"
@@ -82,6 +83,7 @@ void add_probed(GpuSet& set, const GpuFacts& gpu, const std::optional<GpuSpec>& 
   const std::string backend = spec ? spec->backend : gpu.backend.value_or("");
   const bool unified = gpu.unified || (spec && spec->unified);
   auto device = make_device(set.devices.size(), backend, gpu.name, unified);
+  if (device.label == device.name) device.label.clear();
   device.capacity = unified ? host_memory : gpu.memory_free.known() ? gpu.memory_free : gpu.memory_total;
   set.devices.push_back(std::move(device));
   set.specs.push_back(spec);
@@ -95,7 +97,9 @@ void add_host_gpus(GpuSet& set, const Services& services, const Host& host, cons
     const auto spec = catalog::load_gpu(services.catalog, gpu.name);
     const std::optional<GpuSpec> known = spec ? std::optional(*spec) : std::nullopt;
     const std::string name = gpu.name.empty() ? gpu.id : gpu.name;
-    const bool driven = known || (gpu.backend.known() && !gpu.unified);
+    // One whose memory the user stated is one that the user counts on, whatever drives it.
+    const bool stated = gpu.memory_total.known() && gpu.memory_total.basis == Basis::overridden;
+    const bool driven = known || ((gpu.backend.known() || stated) && !gpu.unified);
     if (!driven || (any_own && gpu.unified)) {
       set.notes.push_back(fmt::format("GPU {} is left out; --gpu NAME or SIZE counts it in", name));
       continue;
@@ -133,6 +137,12 @@ std::optional<int> device_number(const std::string& name) {
   return std::nullopt;
 }
 
+std::vector<std::string> names_of(const std::vector<Device>& devices) {
+  std::vector<std::string> names{"CPU"};
+  for (const auto& device : devices) names.push_back(device.name);
+  return names;
+}
+
 Result<int> find_device(const std::string& name, const std::vector<Device>& devices) {
   const std::string lower = lower_case(name);
   if (lower == "cpu" || lower.ends_with("_host")) return Placement::host;
@@ -141,7 +151,7 @@ Result<int> find_device(const std::string& name, const std::vector<Device>& devi
       if (devices[i].name == fmt::format("GPU{}", *number)) return static_cast<int>(i);
   return fail(ErrorCode::usage, fmt::format("--override-tensor: there is no device \"{}\"", name),
               devices.empty() ? "There is no GPU: --gpu names one."
-                              : fmt::format("Use CPU, GPU0 … GPU{}.", devices.size() - 1));
+                              : fmt::format("Use {}.", fmt::join(names_of(devices), " or ")));
 }
 
 }  // namespace

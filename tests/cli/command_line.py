@@ -272,6 +272,17 @@ class Devices(CommandLineCase):
         self.assertGreater(kept, self.devices("--gpu", "8GiB")["CPU"]["weights_bytes"])
         self.assertNotIn("GPU1", self.devices("--gpu", "8GiB,8GiB", "-sm", "none"))
 
+    def test_more_layers_than_there_are_mean_all(self):
+        all_layers, more = (self.document(*self.MODEL, "--gpu", "24GiB", "-ngl", n)["run"] for n in ("all", "1000"))
+        self.assertEqual(all_layers, more)
+
+    def test_a_saved_probe_brings_the_gpus_that_were_stated(self):
+        with tempfile.TemporaryDirectory() as folder:
+            saved = pathlib.Path(folder, "host.json")
+            saved.write_text(run("probe", "--ram", "64", "--gpu", "24GiB", "--json").stdout)
+            places = self.document("estimate", "-m", "qwen3-8b", "--host", str(saved))["verdict"]["places"]
+            self.assertEqual([(p["device"], p["budget_bytes"]) for p in places[1:]], [("GPU0", 24 << 30)])
+
     def test_devices_that_are_not_there_are_refused(self):
         error = self.failure(*self.MODEL, "--gpu", "RTX 4909", status=1, says="RTX 4909")
         self.assertIn("4090", error["hint"])
