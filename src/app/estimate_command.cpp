@@ -1,5 +1,8 @@
 #include "llmsize/app/estimate_command.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include "llmsize/app/engine_arguments.hpp"
 #include "llmsize/app/estimate_report.hpp"
 #include "llmsize/app/guide_comparison.hpp"
@@ -34,10 +37,11 @@ Result<Outcome> estimate(const Services& services, const Host& host, EstimateOpt
   const EstimateReport& report = sized->report;
   const int status = exit_status_of(options, report);
   if (options.arguments_only) {
-    const auto arguments = engine_arguments(options, report);
+    const auto arguments = engine_arguments(services, options, report);
     if (!arguments) return tl::unexpected(arguments.error());
-    return Outcome{options.json ? render::arguments_json(*arguments) : render::arguments_text(*arguments),
-                   status};
+    const auto& [words, missing] = *arguments;
+    if (options.json) return Outcome{render::arguments_json(words, missing), status};
+    return Outcome{render::arguments_text(words), status, fmt::format("{}", fmt::join(missing, "; "))};
   }
   return Outcome{
       options.json ? render::estimate_json(report) : render::estimate_text(report, options.explain), status};

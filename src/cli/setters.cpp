@@ -31,6 +31,13 @@ Result<TensorType> parse_type(const std::string& text, const TypeTable& types) {
 
 }  // namespace
 
+Setter set_hub_name(std::string& target) {
+  return store(target, [](const std::string& text) -> Result<std::string> {
+    if (text.empty()) return fail(ErrorCode::usage, "needs a value");
+    return "hf:" + text;
+  });
+}
+
 Setter set_text(std::string& target) {
   return store(target, [](const std::string& text) -> Result<std::string> {
     if (text.empty()) return fail(ErrorCode::usage, "needs a value");

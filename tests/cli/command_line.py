@@ -331,6 +331,13 @@ class EngineArguments(CommandLineCase):
                 self.assertEqual(first["memory"], again["memory"])
                 self.assertEqual(first["run"], again["run"])
 
+    def test_what_the_user_must_add_is_said(self):
+        result = run("estimate", *self.MODEL, "--gpu", "none", "-md", "qwen2.5-0.5b-instruct", "--args")
+        self.assertIn("--gpu-layers 0", result.stdout)
+        self.assertIn("--model FILE.gguf", result.stderr)
+        self.assertIn("--model-draft FILE.gguf", result.stderr)
+        self.assertEqual(len(self.document("estimate", *self.MODEL, "--args")["missing"]), 1)
+
     def test_a_file_is_named_and_what_is_no_server_is_refused(self):
         self.failure("estimate", "--params", "7", "--args", status=2, says="--args")
         self.failure("estimate", *self.MODEL, "--tool", "bench", "--args", status=2, says="--args")

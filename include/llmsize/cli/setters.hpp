@@ -13,6 +13,8 @@ using Setter = std::function<Result<void>(const std::string&)>;
 
 // Setters store a parsed value into an option struct that outlives the command.
 Setter set_text(std::string& target);
+/// A repository on a hub, kept as -m names it: "hf:ORG/REPO".
+Setter set_hub_name(std::string& target);
 Setter set_true(bool& target);
 Setter set_switch(std::optional<bool>& target, bool value);
 Setter set_tokens(std::optional<std::int64_t>& target);
