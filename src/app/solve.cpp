@@ -5,9 +5,11 @@
 #include <memory>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "llmsize/app/find_model.hpp"
 #include "llmsize/catalog/file_types.hpp"
+#include "llmsize/catalog/roles.hpp"
 #include "llmsize/core/text.hpp"
 
 namespace llmsize::app {
@@ -26,7 +28,13 @@ struct Ladder {
   std::function<std::string(std::int64_t step)> label;
   std::string most;
   bool devices_only = false;  ///< Only the GPUs decide.
+  bool ordered = true;        ///< What exceeds the budget does so at every larger step, too.
 };
+
+/// "The largest that fits" asks for a setting to work with, so paging counts only where it was asked for.
+bool accepts_paging(const EstimateOptions& options) {
+  return options.requirement == Requirement::runs;
+}
 
 bool fits(const EstimateOptions& options, const EstimateReport& report, bool devices_only) {
   if (devices_only)
@@ -35,7 +43,7 @@ bool fits(const EstimateOptions& options, const EstimateReport& report, bool dev
                          return place.device == "CPU" || (place.budget.known() && place.headroom >= Bytes(0));
                        });
   const Fit fit = report.verdict.fit;
-  return fit == Fit::resident || (fit == Fit::pages_from_disk && options.requirement == Requirement::runs);
+  return fit == Fit::resident || (fit == Fit::pages_from_disk && accepts_paging(options));
 }
 
 /// The memory that lacks most.
@@ -87,28 +95,98 @@ Solution solution_of(const Ladder& ladder, std::int64_t best, const std::optiona
   return solution;
 }
 
-Result<SizedReport> climb(const Services& services, const Host& host, EstimateOptions& options,
-                          const Ladder& ladder) {
+/// The largest step that fits and the one above it; `step` is -1 where none fits.
+struct Found {
+  std::int64_t step = -1;
   std::optional<Trial> best, next;
-  std::int64_t low = -1, high = ladder.steps - 1;
-  while (low < high) {
-    const std::int64_t middle = low + (high - low + 1) / 2;
+};
+
+/// By halving, for settings that only ever need more.
+Result<Found> climb(const Services& services, const Host& host, const EstimateOptions& options,
+                    const Ladder& ladder) {
+  Found found;
+  std::int64_t high = ladder.steps - 1;
+  while (found.step < high) {
+    const std::int64_t middle = found.step + (high - found.step + 1) / 2;
     auto trial = try_step(services, host, options, ladder, middle);
     if (!trial) return tl::unexpected(trial.error());
     if (trial->fits) {
-      low = middle;
-      best = std::move(*trial);
+      found.step = middle;
+      found.best = std::move(*trial);
     } else {
       high = middle - 1;
-      next = std::move(*trial);
+      found.next = std::move(*trial);
     }
   }
-  if (low + 1 == ladder.steps) next.reset();
-  const Solution solution = solution_of(ladder, low, next);
-  Trial& answer = best ? *best : *next;
+  if (found.step + 1 == ladder.steps) found.next.reset();
+  return found;
+}
+
+/// One by one from the largest, where a larger setting may need less: a file type that is not repacked.
+Result<Found> descend(const Services& services, const Host& host, const EstimateOptions& options,
+                      const Ladder& ladder) {
+  Found found;
+  for (std::int64_t step = ladder.steps - 1; step >= 0; --step) {
+    auto trial = try_step(services, host, options, ladder, step);
+    if (!trial) return tl::unexpected(trial.error());
+    if (trial->fits) {
+      found.step = step;
+      found.best = std::move(*trial);
+      return found;
+    }
+    found.next = std::move(*trial);
+  }
+  return found;
+}
+
+Result<Found> largest_step(const Services& services, const Host& host, const EstimateOptions& options,
+                           const Ladder& ladder) {
+  return ladder.ordered ? climb(services, host, options, ladder) : descend(services, host, options, ladder);
+}
+
+/// What one other flag would change, for the flags that often decide.
+std::vector<OtherSolution> other_solutions(const Services& services, const Host& host,
+                                           const EstimateOptions& options, const Ladder& ladder,
+                                           std::int64_t answer) {
+  std::vector<OtherSolution> others;
+  if (ladder.devices_only || answer + 1 == ladder.steps) return others;
+  const auto try_with = [&](const char* flag, const EstimateOptions& changed) {
+    const auto found = largest_step(services, host, changed, ladder);
+    if (found && found->step != answer && found->step >= 0)
+      others.push_back({flag, ladder.label(found->step)});
+  };
+  if (options.sizing.residency.prompt_cache_cap > Bytes(0) && options.sizing.run.tool == Tool::server) {
+    EstimateOptions without = options;
+    without.sizing.residency.prompt_cache_cap = Bytes(0);
+    try_with("--cache-ram 0", without);
+  }
+  if (!options.requirement) {
+    EstimateOptions paging = options;
+    paging.requirement = Requirement::runs;
+    try_with("--require runs", paging);
+  }
+  return others;
+}
+
+Result<SizedReport> solve(const Services& services, const Host& host, EstimateOptions& options,
+                          const Ladder& ladder) {
+  auto found = largest_step(services, host, options, ladder);
+  if (!found) return tl::unexpected(found.error());
+  Solution solution = solution_of(ladder, found->step, found->next);
+  solution.paging = accepts_paging(options);
+  solution.others = other_solutions(services, host, options, ladder, found->step);
+  Trial& answer = found->best ? *found->best : *found->next;
   options = std::move(answer.options);
-  answer.sized.report.solution = solution;
+  answer.sized.report.solution = std::move(solution);
   return std::move(answer.sized);
+}
+
+/// Nothing where nobody published one.
+std::optional<QuantLoss> loss_of(const Services& services, const std::string& quant) {
+  const auto losses = catalog::load_quant_losses(services.catalog);
+  const auto entry = services.catalog.get("quant_quality", quant);
+  if (!losses || !entry || !losses->contains(quant)) return std::nullopt;
+  return QuantLoss{losses->at(quant), entry->value("source", std::string())};
 }
 
 Ladder context_ladder(const EstimateOptions& options, const Model& model) {
@@ -207,6 +285,7 @@ Ladder quant_ladder(const Services& services, std::vector<QuantSize> quants) {
   };
   ladder.label = [shared](std::int64_t index) { return (*shared)[static_cast<std::size_t>(index)].id; };
   ladder.most = "no file type is larger";
+  ladder.ordered = false;
   return ladder;
 }
 
@@ -218,19 +297,21 @@ Result<SizedReport> solved_report(const Services& services, const Host& host, Es
   if (*options.solve == SolveFor::quant) {
     auto quants = quants_by_size(services, options);
     if (!quants) return tl::unexpected(quants.error());
-    return climb(services, host, options, quant_ladder(services, std::move(*quants)));
+    auto solved = solve(services, host, options, quant_ladder(services, std::move(*quants)));
+    if (solved) solved->report.solution->loss = loss_of(services, solved->report.solution->value);
+    return solved;
   }
   auto loaded = load_for_sizing(services, options.sizing);
   if (!loaded) return tl::unexpected(loaded.error());
   options.sizing.loaded = std::make_shared<const LoadedModel>(std::move(*loaded));
   const Model& model = options.sizing.loaded->model;
   if (*options.solve == SolveFor::context)
-    return climb(services, host, options, context_ladder(options, model));
+    return solve(services, host, options, context_ladder(options, model));
   if (*options.solve == SolveFor::parallel)
-    return climb(services, host, options, parallel_ladder(options, model));
+    return solve(services, host, options, parallel_ladder(options, model));
   if (!options.gpus.named() && (options.ram || host.gpus.empty()))
     return fail(ErrorCode::usage, "--solve gpu-layers needs a GPU", "Name one: --gpu 24GiB.");
-  return climb(services, host, options, layer_ladder(model));
+  return solve(services, host, options, layer_ladder(model));
 }
 
 }  // namespace llmsize::app

@@ -249,7 +249,7 @@ std::vector<Option> budget_options(EstimateFlags& flags) {
            set_text(flags.host_file)},
           {{"--require"},
            "runs|resident",
-           "what counts as fitting (runs: paging weights from disk is accepted)",
+           "what counts as fitting (runs: paging weights from disk is accepted; with --solve: resident)",
            set_requirement}};
 }
 

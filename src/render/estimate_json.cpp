@@ -212,13 +212,22 @@ Json text_or_null(const std::string& text) {
 
 Json solution_json(const Solution& solution) {
   const bool next = !solution.next.empty();
+  Json others = Json::array();
+  for (const auto& other : solution.others) others.push_back({{"flag", other.flag}, {"value", other.value}});
+  Json loss;
+  if (solution.loss)
+    loss = {{"kl_divergence", solution.loss->kl_divergence},
+            {"basis", {{"kl_divergence", {{"basis", "reported"}, {"source", solution.loss->source}}}}}};
   return {{"for", solution.quantity},
           {"value", text_or_null(solution.value)},
           {"next",
            {{"value", text_or_null(solution.next)},
             {"shortfall_bytes", next ? Json(solution.next_shortfall.value()) : Json()},
             {"bound_by", text_or_null(solution.next_bound_by)}}},
-          {"no_next_because", text_or_null(solution.most)}};
+          {"no_next_because", text_or_null(solution.most)},
+          {"require", solution.paging ? "runs" : "resident"},
+          {"others", std::move(others)},
+          {"loss", std::move(loss)}};
 }
 
 Json gate_json(const ContextGate& gate) {

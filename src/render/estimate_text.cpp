@@ -52,20 +52,34 @@ std::string headline_with_devices(const EstimateReport& report, const std::strin
   return fmt::format("{} needs {}; whether it fits is unknown.", what, needs);
 }
 
-/// "At most 45056 tokens of context fit; 45312 would lack 12 MiB, bound by GPU0."
+/// "; with --cache-ram 0: Q4_K_M": what other flags would make of it.
+std::string other_solutions(const Solution& solution) {
+  std::string out;
+  for (const auto& other : solution.others) out += fmt::format("; with {}: {}", other.flag, other.value);
+  return out;
+}
+
+/// "At most 45056 tokens of context fit in memory; 45312 would lack 12 MiB, bound by GPU0."
 std::string solution_sentence(const Solution& solution) {
   constexpr std::pair<const char*, const char*> sentences[] = {
-      {"context", "At most {} tokens of context fit"},
-      {"parallel", "At most {} slots fit"},
-      {"quant", "{} is the largest file type that fits"},
+      {"context", "At most {} tokens of context {}"},
+      {"parallel", "At most {} slots {}"},
+      {"quant", "{} is the largest file type to {}"},
       {"gpu-layers", "At most {} layers fit the GPU"}};
   std::string largest;
   for (const auto& [quantity, sentence] : sentences)
-    if (solution.quantity == quantity) largest = fmt::format(fmt::runtime(sentence), solution.value);
+    if (solution.quantity == quantity)
+      largest = fmt::format(fmt::runtime(sentence), solution.value,
+                            solution.paging ? "run, paging weights from disk where need be (--require runs)"
+                                            : "fit in memory (--require resident)");
+  if (solution.loss)
+    largest +=
+        fmt::format(" (published loss {:.3g} nats of mean KL divergence)", solution.loss->kl_divergence);
   const std::string lack = fmt::format("{} would lack {}, bound by {}", solution.next,
                                        size_text(solution.next_shortfall), solution.next_bound_by);
-  if (solution.value.empty()) return fmt::format("Nothing fits: {} {}. ", solution.quantity, lack);
-  return fmt::format("{}; {}. ", largest, solution.next.empty() ? solution.most : lack);
+  const std::string others = other_solutions(solution);
+  if (solution.value.empty()) return fmt::format("Nothing fits: {} {}{}. ", solution.quantity, lack, others);
+  return fmt::format("{}; {}{}. ", largest, solution.next.empty() ? solution.most : lack, others);
 }
 
 std::string limit_lines(const EstimateReport& report) {

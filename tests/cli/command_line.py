@@ -366,6 +366,21 @@ class Inverse(CommandLineCase):
         self.check_is_largest("quant", "--quant", "--ram", "10")
         self.check_is_largest("gpu-layers", "-ngl", "--ram", "64", "--gpu", "4GiB")
 
+    def test_file_types_that_are_not_repacked_may_need_less(self):
+        # Q8_0 keeps one copy of its weights and pages the rest; Q4_0 keeps a second, which cannot be dropped.
+        solve = ("estimate", "-m", "qwen3-32b", "--ram", "16", "--solve", "quant")
+        paging = self.document(*solve, "--require", "runs", "--cache-ram", "0")
+        self.assertEqual((paging["solve"]["value"], paging["solve"]["require"]), ("F16", "runs"))
+        for quant, status in (("Q4_0", 3), ("Q8_0", 0), ("F16", 0)):
+            self.document("estimate", "-m", "qwen3-32b", "--ram", "16", "--cache-ram", "0", "--quant", quant, status=status)
+        resident = self.document(*solve)["solve"]
+        self.assertEqual(resident["require"], "resident")
+        others = {other["flag"]: other["value"] for other in resident["others"]}
+        without_cache = self.document(*solve, "--cache-ram", "0")["solve"]
+        self.assertEqual(others["--cache-ram 0"], without_cache["value"])
+        # llama.cpp tools/perplexity/README.md, Llama-3-8B, with an importance matrix.
+        self.assertEqual(without_cache["loss"]["kl_divergence"], 0.111)
+
     def test_slots_each_get_the_context(self):
         document = self.solved("parallel", "--ram", "8", "-c", "4096")
         self.assertEqual(document["run"]["parallel"], int(document["solve"]["value"]))

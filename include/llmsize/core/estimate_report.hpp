@@ -46,6 +46,18 @@ struct SpeedRange {
   std::string source;
 };
 
+/// What --solve would answer with one flag changed.
+struct OtherSolution {
+  std::string flag;   ///< "--cache-ram 0".
+  std::string value;  ///< As in Solution.
+};
+
+/// The published loss of a file type (data/quality.json).
+struct QuantLoss {
+  double kl_divergence = 0;  ///< Nats.
+  std::string source;
+};
+
 /// The largest setting that fits a budget (--solve), and what the next one lacks.
 struct Solution {
   std::string quantity;       ///< "context", "parallel", "quant" or "gpu-layers".
@@ -54,6 +66,9 @@ struct Solution {
   Bytes next_shortfall;       ///< What it lacks, in the memory that bounds it.
   std::string next_bound_by;  ///< That memory's limit.
   std::string most;           ///< Why there is no larger one: "the trained context".
+  bool paging = false;        ///< Paging weights from disk counted as fitting (--require runs).
+  std::vector<OtherSolution> others;
+  std::optional<QuantLoss> loss;  ///< Of `value`, where that is a file type and someone published it.
 };
 
 /// How far a conversation can go in a KV cache budget (--kv-budget).
