@@ -1,20 +1,14 @@
 #include "llmsize/app/class_planner.hpp"
 
-#include <algorithm>
-#include <cmath>
-
 #include "llmsize/app/plan_inputs.hpp"
 
 namespace llmsize::app {
 namespace {
 
-/// Worths are summed in billionths, as the plan's objective is.
-constexpr double worth_units = 1e9;
-
-std::int64_t worth_of(const PlanRole& role, std::size_t variant) {
+/// 0 where the role has no such option.
+std::int64_t worth_with(const PlanRole& role, std::size_t variant) {
   for (const auto& option : role.options)
-    if (option.variant == variant)
-      return std::llround(option.worth.value_or(option.quality) * role.weight * worth_units);
+    if (option.variant == variant) return worth_of(role, option);
   return 0;
 }
 
@@ -78,7 +72,7 @@ Result<FleetClass> ClassPlanner::choices() {
     pattern.by_role.assign(request().roles.size(), 0);
     const PlanRequest& from = chosen.bound ? *bound_ : request();
     for (const auto& [role, variant] : chosen.choice.variants)
-      pattern.by_role[role] = worth_of(from.roles[role], variant);
+      pattern.by_role[role] = worth_with(from.roles[role], variant);
     made.patterns.push_back(std::move(pattern));
   }
   return made;
@@ -89,7 +83,7 @@ Result<PlanReport> ClassPlanner::plan(std::optional<FleetRoles> roles) {
   if (roles) {
     std::vector<PlanRole> kept;
     for (std::size_t role = 0; role < report.request.roles.size(); ++role)
-      if ((*roles >> role & 1U) != 0) kept.push_back(std::move(report.request.roles[role]));
+      if ((*roles & role_bit(role)) != 0) kept.push_back(std::move(report.request.roles[role]));
     report.request.roles = std::move(kept);
   }
   return finish_plan(*services_, machines_->smallest, *options_, *prepared_.sizer, std::move(report));

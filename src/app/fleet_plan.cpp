@@ -16,11 +16,6 @@ namespace {
 
 /// A plan takes a tenth of a second, so that more kinds than this are a mistake in the probes.
 constexpr std::size_t most_classes = 256;
-constexpr double worth_units = 1e9;
-
-constexpr FleetRoles bit(std::size_t role) {
-  return FleetRoles(1) << role;
-}
 
 Result<void> check_fleet_options(const PlanOptions& options, const FleetOptions& fleet,
                                  const std::vector<RoleDefinition>& roles) {
@@ -203,7 +198,7 @@ class FleetPlanner {
     double fastest = 0;
     for (std::size_t i = 0; i < request_.classes.size(); ++i)
       for (const auto& pattern : request_.classes[i].patterns) {
-        if ((pattern.roles & bit(role)) == 0) continue;
+        if ((pattern.roles & role_bit(role)) == 0) continue;
         const auto speed = speed_of(i, pattern.roles, role);
         if (!speed) return speed;
         fastest = std::max(fastest, *speed);
@@ -221,7 +216,7 @@ class FleetPlanner {
       row.delivered = 0;
       for (std::size_t i = 0; i < assignment_.hosts.size(); ++i)
         for (const auto& [roles, count] : assignment_.hosts[i]) {
-          if ((roles & bit(role)) == 0) continue;
+          if ((roles & role_bit(role)) == 0) continue;
           const auto speed = speed_of(i, roles, role);
           if (!speed) return tl::unexpected(speed.error());
           *row.delivered += static_cast<double>(count) * *speed;
@@ -247,7 +242,7 @@ class FleetPlanner {
     FleetRoles roles = 0;
     for (std::size_t role = 0; role < report_.roles.size(); ++role)
       if (std::find(group.roles.begin(), group.roles.end(), report_.roles[role].id) != group.roles.end())
-        roles |= bit(role);
+        roles |= role_bit(role);
     return roles;
   }
 
@@ -261,13 +256,13 @@ class FleetPlanner {
       const Aftermath after = without_a_host_of(i);
       for (std::size_t role = 0; role < report_.roles.size(); ++role) {
         const FleetRole& row = report_.roles[role];
-        if ((served & bit(role)) != 0) loss.fewer.push_back(row.id);
-        if ((served & bit(role)) != 0 && row.served == 1) loss.vanished.push_back(row.id);
+        if ((served & role_bit(role)) != 0) loss.fewer.push_back(row.id);
+        if ((served & role_bit(role)) != 0 && row.served == 1) loss.vanished.push_back(row.id);
         // Without a number of replicas to keep, a role is lost when nobody serves it.
         const std::int64_t least = row.wanted ? row.served : std::min<std::int64_t>(row.served, 1);
         if (after.served[role] >= least) continue;
         loss.lost.push_back(row.id);
-        lost |= bit(role);
+        lost |= role_bit(role);
       }
       if (lost != 0) add_remedies(after, lost, loss);
       report_.losses.push_back(std::move(loss));
@@ -291,7 +286,7 @@ class FleetPlanner {
         after.hosts[group.machine_class][roles_in(group)] =
             static_cast<std::int64_t>(group.hosts.size()) - (shrinks ? 1 : 0);
         for (std::size_t role = 0; role < after.served.size(); ++role)
-          if (shrinks && (roles_in(group) & bit(role)) != 0) --after.served[role];
+          if (shrinks && (roles_in(group) & role_bit(role)) != 0) --after.served[role];
       }
       return after;
     }
@@ -336,7 +331,7 @@ class FleetPlanner {
       std::int64_t able = 0;
       for (const auto& of_class : request_.classes)
         if (std::any_of(of_class.patterns.begin(), of_class.patterns.end(),
-                        [&](const FleetPattern& pattern) { return (pattern.roles & bit(role)) != 0; }))
+                        [&](const FleetPattern& pattern) { return (pattern.roles & role_bit(role)) != 0; }))
           able += of_class.hosts;
       const std::string& why = planners_.front().request().roles[role].unavailable_because;
       if (able == 0)

@@ -27,7 +27,8 @@ Result<PlanSizer::Loaded*> PlanSizer::loaded(const std::string& name) {
   if (!model) return tl::unexpected(model.error());
   auto architecture = catalog::load_architecture(services_.catalog, model->architecture);
   if (!architecture) return tl::unexpected(architecture.error());
-  return &models_.emplace(name, Loaded{std::move(*model), std::move(*architecture), {}, {}}).first->second;
+  return &models_.emplace(name, Loaded{std::move(*model), std::move(*architecture), {}, {}, {}})
+              .first->second;
 }
 
 Result<const Model*> PlanSizer::quantized(Loaded& loaded, const std::string& quant) {
@@ -72,12 +73,15 @@ std::string run_suffix(const RoleRun& run) {
 
 }  // namespace
 
-Result<Bytes> PlanSizer::projector_memory(const Loaded& loaded, const RoleRun& run, const BufferRule& rule) {
+Result<Bytes> PlanSizer::projector_memory(Loaded& loaded, const RoleRun& run, const BufferRule& rule) {
   if (!run.vision) return Bytes(0);
-  const auto projector = catalog::load_projector(services_.catalog, loaded.model.id);
-  if (!projector) return tl::unexpected(projector.error());
+  if (!loaded.projector) {
+    auto projector = catalog::load_projector(services_.catalog, loaded.model.id);
+    if (!projector) return tl::unexpected(projector.error());
+    loaded.projector = std::move(*projector);
+  }
   // The plan leaves flash attention at auto, which every backend here has.
-  return projector_size(*projector, rule, true).high;
+  return projector_size(*loaded.projector, rule, true).high;
 }
 
 bool PlanSizer::has_projector(const std::string& model) {

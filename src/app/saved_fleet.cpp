@@ -54,8 +54,7 @@ Result<SavedFleet> parse_saved_fleet(const std::string& content, const std::stri
     if (!id || !*id) return malformed(path, id ? where + "/id must be a text" : id.error().message);
     const auto plan = (*groups)[i].find("plan");
     if (plan == (*groups)[i].end()) return malformed(path, where + "/plan is missing");
-    auto parsed = parse_saved_plan(plan->dump(-1, ' ', false, json::error_handler_t::replace),
-                                   path + ": " + where + "/plan");
+    auto parsed = saved_plan_of(*plan, path + ": " + where + "/plan");
     if (!parsed) return tl::unexpected(parsed.error());
     group_of[**id] = fleet.groups.size();
     fleet.groups.push_back({**id, std::move(*parsed)});

@@ -154,6 +154,10 @@ std::string inconsistency(const SavedPlan& plan) {
 Result<SavedPlan> parse_saved_plan(const std::string& content, const std::string& path) {
   const auto document = json::parse(content, nullptr, false);
   if (document.is_discarded()) return malformed(path, "this is no JSON: is the file whole?");
+  return saved_plan_of(document, path);
+}
+
+Result<SavedPlan> saved_plan_of(const json& document, const std::string& path) {
   const std::string schema =
       document.is_object() && document.contains("schema") && document["schema"].is_string()
           ? document["schema"].get<std::string>()

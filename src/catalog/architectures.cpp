@@ -16,12 +16,6 @@ std::string text_of(const nlohmann::json& entry, const char* key) {
   return found != entry.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
-/// `error` with the entry and section it happened in.
-Error at(const EntryReference& entry, const char* section, const Error& error) {
-  return {error.code, fmt::format("{}/{}: {}", entry.location.describe(), section, error.message),
-          error.hint.empty() ? "Run llmsize catalog validate." : error.hint};
-}
-
 /// {"keys": {config.json key: hyperparameter or several}, "derive": {hyperparameter: expression}}.
 Result<ConfigRule> read_config_rule(const nlohmann::json& section) {
   ConfigRule rule;
@@ -85,15 +79,15 @@ Result<TensorTemplate> read_tensor(const nlohmann::json& entry) {
 
 }  // namespace
 
-Result<std::vector<TensorTemplate>> parse_tensor_templates(const nlohmann::json& list) {
+Result<std::vector<TensorTemplate>> load_tensor_templates(const EntryReference& reference,
+                                                          const nlohmann::json& entry) {
   std::vector<TensorTemplate> templates;
-  if (!list.is_array()) return templates;
-  templates.reserve(list.size());
-  for (std::size_t i = 0; i < list.size(); ++i) {
-    auto tensor = read_tensor(list[i]);
-    if (!tensor)
-      return fail(tensor.error().code, fmt::format("/{}: {}", i, tensor.error().message),
-                  tensor.error().hint);
+  const auto list = entry.find("tensors");
+  if (list == entry.end() || !list->is_array()) return templates;
+  templates.reserve(list->size());
+  for (std::size_t i = 0; i < list->size(); ++i) {
+    auto tensor = read_tensor((*list)[i]);
+    if (!tensor) return tl::unexpected(error_in(reference, fmt::format("/tensors/{}", i), tensor.error()));
     templates.push_back(*std::move(tensor));
   }
   return templates;
@@ -119,15 +113,15 @@ Result<Architecture> load_architecture(const Catalog& catalog, std::string_view 
     return found != entry->end() && found->is_object() ? *found : nothing;
   };
   auto cache = parse_cache_rule(section("cache"));
-  if (!cache) return tl::unexpected(at(*reference, "cache", cache.error()));
+  if (!cache) return tl::unexpected(error_in(*reference, "/cache", cache.error()));
   architecture.cache = *std::move(cache);
   auto graph = parse_graph_rule(section("graph"));
-  if (!graph) return tl::unexpected(at(*reference, "graph", graph.error()));
+  if (!graph) return tl::unexpected(error_in(*reference, "/graph", graph.error()));
   architecture.graph = *std::move(graph);
   if (auto config = read_config(section("config"), architecture); !config)
-    return tl::unexpected(at(*reference, "config", config.error()));
-  auto tensors = parse_tensor_templates(entry->value("tensors", nlohmann::json::array()));
-  if (!tensors) return tl::unexpected(at(*reference, "tensors", tensors.error()));
+    return tl::unexpected(error_in(*reference, "/config", config.error()));
+  auto tensors = load_tensor_templates(*reference, *entry);
+  if (!tensors) return tl::unexpected(tensors.error());
   architecture.tensors = *std::move(tensors);
   return architecture;
 }
@@ -138,7 +132,7 @@ Result<ConfigRule> load_config_keys(const Catalog& catalog) {
     const auto entry = catalog.parse(reference);
     if (!entry) return tl::unexpected(entry.error());
     auto rule = read_config_rule(*entry);
-    if (!rule) return tl::unexpected(at(reference, "keys", rule.error()));
+    if (!rule) return tl::unexpected(error_in(reference, "/keys", rule.error()));
     for (auto& [from, targets] : rule->keys) all.keys.insert_or_assign(from, std::move(targets));
     for (auto& derived : rule->derived) all.derived.push_back(std::move(derived));
   }

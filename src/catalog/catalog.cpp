@@ -177,6 +177,11 @@ std::optional<EntryReference> Catalog::find_by_name(std::string_view kind, std::
   return first.empty() ? std::nullopt : find(kind, first);
 }
 
+Error error_in(const EntryReference& entry, std::string_view pointer, const Error& error) {
+  return {error.code, fmt::format("{}{}: {}", entry.location.describe(), pointer, error.message),
+          error.hint.empty() ? "Run llmsize catalog validate." : error.hint};
+}
+
 Result<nlohmann::json> Catalog::parse(const EntryReference& entry) const {
   auto document = nlohmann::json::parse(entry.text, nullptr, false);
   if (document.is_discarded() || !document.is_object())

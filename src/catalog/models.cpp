@@ -15,12 +15,6 @@ std::string text_of(const nlohmann::json& entry, const char* key) {
   return found != entry.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
-/// `error`, with where in the catalogs it happened.
-Error at(const EntryReference& entry, std::string_view pointer, const Error& error) {
-  return {error.code, fmt::format("{}{}: {}", entry.location.describe(), pointer, error.message),
-          error.hint.empty() ? "Run llmsize catalog validate." : error.hint};
-}
-
 /// Refuses an entry whose shape no source states in full: a default in its place would be a guess.
 Result<void> check_complete(const nlohmann::json& document) {
   const auto missing = document.find("missing");
@@ -53,14 +47,14 @@ Result<Model> load_model(const Catalog& catalog, const EntryReference& entry) {
   const auto listed = document->find("tensors");
   auto architecture = load_architecture(catalog, model.architecture);
   if (!architecture && (listed == document->end() || architecture.error().code != ErrorCode::not_found))
-    return tl::unexpected(at(entry, "/architecture", architecture.error()));
+    return tl::unexpected(error_in(entry, "/architecture", architecture.error()));
 
   const auto stated = document->find("hyperparameters");
   auto values = read_hyperparameters(stated == document->end() ? nlohmann::json() : *stated);
-  if (!values) return tl::unexpected(at(entry, "/hyperparameters", values.error()));
+  if (!values) return tl::unexpected(error_in(entry, "/hyperparameters", values.error()));
   const auto described = document->find("features");
   auto features = read_hyperparameters(described == document->end() ? nlohmann::json::object() : *described);
-  if (!features) return tl::unexpected(at(entry, "/features", features.error()));
+  if (!features) return tl::unexpected(error_in(entry, "/features", features.error()));
   if (architecture) model.hyperparameters = architecture->defaults;
   for (const auto& [key, value] : values->all()) model.hyperparameters.set(key, value);
   for (const auto& [key, value] : features->all()) model.hyperparameters.set("feature." + key, value);
@@ -68,7 +62,7 @@ Result<Model> load_model(const Catalog& catalog, const EntryReference& entry) {
   auto tensors = listed == document->end() ? expand_tensors(*architecture, model.hyperparameters)
                                            : read_listed_tensors(catalog, *listed);
   if (!tensors)
-    return tl::unexpected(at(entry, listed == document->end() ? "" : "/tensors", tensors.error()));
+    return tl::unexpected(error_in(entry, listed == document->end() ? "" : "/tensors", tensors.error()));
   model.tensors = *std::move(tensors);
   if (const auto active = document->find("active_params");
       active != document->end() && active->is_number_integer())

@@ -11,11 +11,6 @@
 namespace llmsize::catalog {
 namespace {
 
-Error at(const EntryReference& entry, const char* pointer, const Error& error) {
-  return {error.code, fmt::format("{}{}: {}", entry.location.describe(), pointer, error.message),
-          error.hint.empty() ? "Run llmsize catalog validate." : error.hint};
-}
-
 Result<Architecture> load_type(const Catalog& catalog, const std::string& id) {
   const auto reference = catalog.find("projector_type", id);
   if (!reference)
@@ -23,8 +18,8 @@ Result<Architecture> load_type(const Catalog& catalog, const std::string& id) {
                 catalog.similar_hint("projector_type", id));
   const auto entry = catalog.parse(*reference);
   if (!entry) return tl::unexpected(entry.error());
-  auto tensors = parse_tensor_templates(entry->value("tensors", nlohmann::json::array()));
-  if (!tensors) return tl::unexpected(at(*reference, "/tensors", tensors.error()));
+  auto tensors = load_tensor_templates(*reference, *entry);
+  if (!tensors) return tl::unexpected(tensors.error());
   Architecture type;
   type.id = id;
   type.tensors = *std::move(tensors);
@@ -41,11 +36,11 @@ Result<Model> load_projector(const Catalog& catalog, std::string_view model_id) 
   const auto entry = catalog.parse(*reference);
   if (!entry) return tl::unexpected(entry.error());
   const auto type = load_type(catalog, entry->value("type", std::string()));
-  if (!type) return tl::unexpected(at(*reference, "/type", type.error()));
+  if (!type) return tl::unexpected(error_in(*reference, "/type", type.error()));
   const auto values = read_hyperparameters(entry->value("hyperparameters", nlohmann::json::object()));
-  if (!values) return tl::unexpected(at(*reference, "/hyperparameters", values.error()));
+  if (!values) return tl::unexpected(error_in(*reference, "/hyperparameters", values.error()));
   auto tensors = expand_tensors(*type, *values);
-  if (!tensors) return tl::unexpected(at(*reference, "/hyperparameters", tensors.error()));
+  if (!tensors) return tl::unexpected(error_in(*reference, "/hyperparameters", tensors.error()));
   Model projector;
   projector.id = std::string(model_id);
   projector.architecture = "clip";

@@ -14,9 +14,9 @@ namespace search = plan_search;
 /// A draft model drafts for the model on its own host, so without that one it serves nobody.
 bool drafts_for_nobody(const PlanRequest& request, FleetRoles roles) {
   for (std::size_t draft = 0; draft < request.roles.size(); ++draft) {
-    if ((roles >> draft & 1U) == 0 || request.roles[draft].draft_for.empty()) continue;
+    if ((roles & role_bit(draft)) == 0 || request.roles[draft].draft_for.empty()) continue;
     for (std::size_t target = 0; target < request.roles.size(); ++target)
-      if (request.roles[target].id == request.roles[draft].draft_for && (roles >> target & 1U) == 0)
+      if (request.roles[target].id == request.roles[draft].draft_for && (roles & role_bit(target)) == 0)
         return true;
   }
   return false;
@@ -33,7 +33,7 @@ Result<std::vector<RoleChoice>> role_choices(const PlanRequest& request) {
     choice.worth = solution.value;
     for (const auto& assignment : solution.assignments) {
       const std::size_t role = compiled.source[assignment.role];
-      choice.roles |= FleetRoles(1) << role;
+      choice.roles |= role_bit(role);
       choice.variants.emplace_back(role, assignment.variant);
     }
     if (drafts_for_nobody(request, choice.roles)) continue;
@@ -51,7 +51,7 @@ std::optional<Bytes> lacking_memory(const PlanRequest& request, FleetRoles roles
   search::RoleSet wanted = 0;
   FleetRoles found = 0;
   for (std::size_t i = 0; i < compiled.source.size(); ++i) {
-    const FleetRoles role = FleetRoles(1) << compiled.source[i];
+    const FleetRoles role = role_bit(compiled.source[i]);
     if ((roles & role) == 0) continue;
     wanted |= search::RoleSet(1) << i;
     found |= role;

@@ -29,7 +29,7 @@ class States {
       std::int64_t able = 0;
       for (const auto& of_class : request.classes)
         if (std::any_of(of_class.patterns.begin(), of_class.patterns.end(),
-                        [&](const FleetPattern& pattern) { return (pattern.roles >> role & 1U) != 0; }))
+                        [&](const FleetPattern& pattern) { return (pattern.roles & role_bit(role)) != 0; }))
           able += of_class.hosts;
       most_.push_back(std::clamp<std::int64_t>(request.replicas[role], 0, able));
       replicas_ += most_.back();
@@ -58,7 +58,7 @@ class States {
     full_.assign(weight, 0);
     for (std::size_t state = 0; state < weight; ++state)
       for (std::size_t role = 0; role < most_.size(); ++role)
-        if (digit(state, role) == most_[role]) full_[state] |= FleetRoles(1) << role;
+        if (digit(state, role) == most_[role]) full_[state] |= role_bit(role);
   }
   [[nodiscard]] std::size_t count() const { return full_.size(); }
   [[nodiscard]] std::int64_t digit(std::size_t state, std::size_t role) const {
@@ -68,7 +68,7 @@ class States {
   [[nodiscard]] std::size_t step(FleetRoles roles) const {
     std::size_t sum = 0;
     for (std::size_t role = 0; role < weights_.size(); ++role)
-      if ((roles >> role & 1U) != 0) sum += weights_[role];
+      if ((roles & role_bit(role)) != 0) sum += weights_[role];
     return sum;
   }
 

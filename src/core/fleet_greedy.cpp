@@ -6,10 +6,6 @@
 namespace llmsize::fleet_search {
 namespace {
 
-constexpr FleetRoles bit(std::size_t role) {
-  return FleetRoles(1) << role;
-}
-
 /// Another set of roles for one host of a class.
 struct Change {
   std::size_t of_class = 0;
@@ -77,8 +73,8 @@ class Placing {
   void each_addition(std::size_t role, const std::function<void(const Change&)>& use) const {
     for (std::size_t i = 0; i < hosts_.size(); ++i)
       for (const auto& [roles, count] : hosts_[i])
-        if (count > 0 && (roles & bit(role)) == 0 && can_serve(i, roles | bit(role)))
-          use({i, roles, roles | bit(role)});
+        if (count > 0 && (roles & role_bit(role)) == 0 && can_serve(i, roles | role_bit(role)))
+          use({i, roles, roles | role_bit(role)});
   }
 
   /// The most is gained first; of equals where fewer take turns, then a host in use, then a class with fewer
@@ -104,8 +100,9 @@ class Placing {
     for (std::size_t i = 0; i < hosts_.size(); ++i)
       for (const auto& [roles, count] : hosts_[i])
         for (std::size_t other = 0; count > 0 && other < served_.size(); ++other) {
-          const Change there = {i, roles, (roles & ~bit(other)) | bit(role)};
-          if ((roles & bit(other)) == 0 || (roles & bit(role)) != 0 || !can_serve(i, there.after)) continue;
+          const Change there = {i, roles, (roles & ~role_bit(other)) | role_bit(role)};
+          if ((roles & role_bit(other)) == 0 || (roles & role_bit(role)) != 0 || !can_serve(i, there.after))
+            continue;
           each_addition(other, [&](const Change& away) {
             if (best.empty() || gain(there) + gain(away) > gain(best[0]) + gain(best[1]))
               best = {there, away};

@@ -196,27 +196,26 @@ Result<void> check_plan_request(const PlanRequest& request) {
     for (const auto& option : role.options) {
       const double worth = option.worth.value_or(option.quality) * role.weight;
       if (option.variant >= request.variants.size() || !std::isfinite(worth) || worth < 0 ||
-          worth > value_units)
+          worth > worth_units)
         return fail(ErrorCode::internal, "role " + role.id + " has an option without a usable variant");
     }
   return {};
 }
 
+std::int64_t worth_of(const PlanRole& role, const PlanOption& option) {
+  return std::llround(option.worth.value_or(option.quality) * role.weight * worth_units);
+}
+
 Compiled compile(const PlanRequest& request, double share) {
   Compiled compiled;
   compiled.problem.variants = &request.variants;
-  for (const auto& pool : request.pools)
-    compiled.problem.pools.push_back(
-        {static_cast<std::int64_t>(std::floor(static_cast<double>(pool.budget().value()) * share)),
-         pool.count});
   for (std::size_t i = 0; i < request.roles.size(); ++i) {
     const PlanRole& role = request.roles[i];
     if (role.cloud || role.options.empty()) continue;
     search::Role compiled_role;
     compiled_role.may_be_warm = role.preference != PlanTier::hot;
     for (const auto& option : role.options)
-      compiled_role.options.push_back(
-          {option.variant, std::llround(option.worth.value_or(option.quality) * role.weight * value_units)});
+      compiled_role.options.push_back({option.variant, worth_of(role, option)});
     std::stable_sort(compiled_role.options.begin(), compiled_role.options.end(),
                      [&](const search::Option& a, const search::Option& b) {
                        return request.variants[a.variant].id < request.variants[b.variant].id;
@@ -225,6 +224,15 @@ Compiled compile(const PlanRequest& request, double share) {
     compiled.source.push_back(i);
   }
   search::prune_dominated(compiled.problem);
+  return with_share(request, std::move(compiled), share);
+}
+
+Compiled with_share(const PlanRequest& request, Compiled compiled, double share) {
+  compiled.problem.pools.clear();
+  for (const auto& pool : request.pools)
+    compiled.problem.pools.push_back(
+        {static_cast<std::int64_t>(std::floor(static_cast<double>(pool.budget().value()) * share)),
+         pool.count});
   return compiled;
 }
 
@@ -242,7 +250,7 @@ Plan assemble(const PlanRequest& request, const Compiled& compiled, const search
   std::vector<std::size_t> group_of;
   add_groups(request, solution, group_of, plan);
   add_instances(request, compiled, solution, group_of, plan);
-  plan.objective.value = static_cast<double>(solution.value) / value_units;
+  plan.objective.value = static_cast<double>(solution.value) / worth_units;
   // The search visits every placement that could be better, so that the bound is the value itself.
   plan.objective.bound = plan.objective.value;
   promote(request, compiled.problem, plan);

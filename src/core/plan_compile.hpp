@@ -8,9 +8,6 @@
 // Shared by the sources of the plan; nobody else's business.
 namespace llmsize {
 
-/// Worths are summed in these units, so that sums are exact.
-inline constexpr double value_units = 1e9;
-
 /// The request as the search sees it; `source[i]` is the request's role behind the search's role i.
 struct Compiled {
   plan_search::Problem problem;
@@ -22,6 +19,8 @@ Result<void> check_plan_request(const PlanRequest& request);
 
 /// `share` scales every pool's budget.
 Compiled compile(const PlanRequest& request, double share);
+/// The same compiled request for another share.
+Compiled with_share(const PlanRequest& request, Compiled compiled, double share);
 
 /// The plan that a placement of the compiled request makes.
 Plan assemble(const PlanRequest& request, const Compiled& compiled, const plan_search::Solution& solution);

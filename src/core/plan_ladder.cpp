@@ -54,8 +54,8 @@ class SameRoles {
   std::unique_ptr<search::PlacementFront> front_;
 };
 
-LadderStep ladder_step(const PlanRequest& request, const Plan& full, double share, SameRoles& same) {
-  const Compiled compiled = compile(request, share);
+LadderStep ladder_step(const PlanRequest& request, const Compiled& compiled, const Plan& full, double share,
+                       SameRoles& same) {
   const auto served = search::served_by_priority(compiled.problem);
   const auto* front = same.front(served);
   const auto solution = front != nullptr ? front->best_within(compiled.problem.pools.front().budget)
@@ -92,7 +92,7 @@ std::optional<NextStep> next_step(const PlanRequest& request, const Compiled& co
 
 std::optional<NextGain> next_gain(const PlanRequest& request, const Plan& plan, const Compiled& compiled,
                                   const search::PlacementFront& front) {
-  const auto better = front.next_above(std::llround(plan.objective.value * value_units));
+  const auto better = front.next_above(std::llround(plan.objective.value * worth_units));
   if (!better) return std::nullopt;
   NextGain gain;
   gain.extra = Bytes(better->host) - request.pools.front().budget();
@@ -111,10 +111,12 @@ std::optional<NextGain> next_gain(const PlanRequest& request, const Plan& plan, 
 void add_ladder(const PlanRequest& request, Plan& plan) {
   if (request.pools.empty()) return;
   constexpr double shares[] = {0.9, 0.75, 0.5};  // docs/METHOD.md, "The plan": what goes first.
-  plan.next_step = next_step(request, compile(request, 1.0), plan);
-  const Compiled largest = compile(request, plan.next_step ? 1.0 : look_ahead);
+  const Compiled now = compile(request, 1.0);
+  plan.next_step = next_step(request, now, plan);
+  const Compiled largest = plan.next_step ? now : with_share(request, now, look_ahead);
   SameRoles same(largest, plan);
-  for (const double share : shares) plan.ladder.push_back(ladder_step(request, plan, share, same));
+  for (const double share : shares)
+    plan.ladder.push_back(ladder_step(request, with_share(request, now, share), plan, share, same));
   if (plan.next_step) return;
   if (const auto* front = same.front()) plan.next_gain = next_gain(request, plan, largest, *front);
 }

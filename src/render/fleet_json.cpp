@@ -1,20 +1,8 @@
-#include <nlohmann/json.hpp>
-
+#include "json_values.hpp"
 #include "llmsize/render/fleet.hpp"
 
 namespace llmsize::render {
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-template <class T>
-Json or_null(const std::optional<T>& value) {
-  return value ? Json(*value) : Json();
-}
-
-Json text_or_null(const std::string& text) {
-  return text.empty() ? Json() : Json(text);
-}
 
 Json role_json(const FleetRole& role) {
   return {{"role", role.id},

@@ -1,16 +1,8 @@
-#include <nlohmann/json.hpp>
-
+#include "json_values.hpp"
 #include "llmsize/render/plan.hpp"
 
 namespace llmsize::render {
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-template <class T>
-Json or_null(const std::optional<T>& value) {
-  return value ? Json(*value) : Json();
-}
 
 Json budget_json(const PlanReport& report) {
   const MemoryBudget& b = report.budget;
@@ -79,9 +71,7 @@ Json file_json(const PlanReport& report, std::size_t variant) {
   const auto file = report.files.find(variant);
   if (file == report.files.end()) return nullptr;
   const auto& [name, size, repository] = file->second;
-  return {{"name", name},
-          {"bytes", size.value()},
-          {"repository", repository.empty() ? Json() : Json(repository)}};
+  return {{"name", name}, {"bytes", size.value()}, {"repository", text_or_null(repository)}};
 }
 
 /// Options of the server that the instance runs in; empty for a draft inside another one's server.
@@ -133,7 +123,7 @@ Json pool_json(const PlanGroup& group, const PlanPool& pool, const PoolUse& use)
   return {{"id", group.id},
           {"kind", pool.kind},
           {"devices", group.devices},
-          {"label", pool.label.empty() ? Json() : Json(pool.label)},
+          {"label", text_or_null(pool.label)},
           {"capacity_bytes", pool.capacity.value()},
           {"reserve_bytes", (pool.os_reserve + pool.safety).value()},
           {"hot_bytes", use.hot.value()},

@@ -81,12 +81,13 @@ class PlanSizer {
     Model model;
     Architecture architecture;
     std::map<std::string, Model> quantized;
+    std::optional<Model> projector;  ///< Once a role asked for it.
     /// By context and slots: the same for every quant.
     std::map<std::pair<std::int64_t, std::int64_t>, std::optional<Scratch>> scratch;
   };
   Result<Loaded*> loaded(const std::string& model);
   /// What a server of the model takes more for images; nothing without the role's need for them.
-  Result<Bytes> projector_memory(const Loaded& loaded, const RoleRun& run, const BufferRule& rule);
+  Result<Bytes> projector_memory(Loaded& loaded, const RoleRun& run, const BufferRule& rule);
   [[nodiscard]] Residency residency_of(const RoleRun& run) const;
   Result<Footprint> sized(Loaded& loaded, const Model& model, const Run& run, const RoleRun& role_run,
                           LoadMode& mode);

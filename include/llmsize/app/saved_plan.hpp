@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "llmsize/core/plan.hpp"
 #include "llmsize/core/result.hpp"
 #include "llmsize/core/units.hpp"
@@ -39,5 +41,8 @@ struct SavedPlan {
 
 /// Reads a saved plan. `path` is for messages. Errors: malformed, naming the JSON pointer.
 Result<SavedPlan> parse_saved_plan(const std::string& content, const std::string& path);
+
+/// The same of a document that is parsed already, as part of a larger one.
+Result<SavedPlan> saved_plan_of(const nlohmann::json& document, const std::string& path);
 
 }  // namespace llmsize::app

@@ -30,6 +30,9 @@ struct EntryReference {
   std::string_view text;
 };
 
+/// `error`, with the place in the catalogs where it happened; `pointer` is a JSON pointer within the entry.
+Error error_in(const EntryReference& entry, std::string_view pointer, const Error& error);
+
 /// A file or entry of a user's layer that could not be used; everything else still works.
 struct CatalogProblem {
   EntryLocation location;

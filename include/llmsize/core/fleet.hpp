@@ -16,6 +16,10 @@ namespace llmsize {
 
 /// A set of roles: bit i is role i of the request, the most important first.
 using FleetRoles = std::uint32_t;
+/// The set of one role.
+constexpr FleetRoles role_bit(std::size_t role) {
+  return FleetRoles(1) << role;
+}
 
 /// One host's best plan for exactly these roles.
 struct RoleChoice {

@@ -103,6 +103,11 @@ struct PlanRole {
   std::vector<PlanOption> options;
 };
 
+/// Worths are summed in these units, so that sums are exact and do not depend on their order.
+inline constexpr double worth_units = 1e9;
+/// What the objective counts for `role` served by `option`, in billionths.
+std::int64_t worth_of(const PlanRole& role, const PlanOption& option);
+
 struct PlanRequest {
   std::vector<PlanPool> pools;  ///< The first is the host's memory.
   std::vector<PlanVariant> variants;
