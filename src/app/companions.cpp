@@ -123,8 +123,15 @@ Result<void> add_draft(const Services& services, const SizingRequest& target, Si
   const auto source =
       fmt::format("{} at {}: weights, cache, scratch and vocabulary", draft->model.id, draft->quant);
   const Bytes spread = f.host_high() - f.file_backed - f.anonymous;
-  SizedPart anonymous = exact_part(f.anonymous, source);
-  anonymous.high = f.anonymous + std::max(Bytes(0), spread);
+  // The drivers' contexts are the target's already, also where they lie in the host's memory.
+  Bytes contexts, highest_contexts;
+  for (const auto& device : f.devices)
+    if (device.unified) {
+      contexts += device.runtime.size;
+      highest_contexts += device.runtime.high;
+    }
+  SizedPart anonymous = exact_part(f.anonymous - contexts, source);
+  anonymous.high = f.anonymous + std::max(Bytes(0), spread) - highest_contexts;
   add_companion(sizing.footprint, {&Footprint::draft, anonymous, Placement::host});
   add_companion(sizing.footprint,
                 {&Footprint::draft, exact_part(f.file_backed, source), Placement::host, true});
@@ -201,11 +208,15 @@ Result<void> add_companions(const Services& services, const SizingRequest& reque
     if (auto added = add_draft(services, request, sizing); !added) return added;
   if (wanted.next_token_layers)
     if (auto added = add_next_token_layers(sizing); !added) return added;
-  if (wanted.orchestration)
-    add_companion(sizing.footprint, {&Footprint::orchestration,
-                                     {*wanted.orchestration, *wanted.orchestration, *wanted.orchestration,
-                                      Basis::overridden, "--orchestration", true}});
+  add_orchestration(wanted, sizing.footprint);
   return {};
+}
+
+void add_orchestration(const CompanionRequest& request, Footprint& footprint) {
+  if (!request.orchestration) return;
+  SizedPart stated = exact_part(*request.orchestration, "--orchestration");
+  stated.basis = Basis::overridden;
+  add_companion(footprint, {&Footprint::orchestration, std::move(stated)});
 }
 
 }  // namespace llmsize::app

@@ -207,7 +207,8 @@ Result<void> check_options(const EstimateOptions& options) {
     return fail(ErrorCode::usage, "nothing to size",
                 "Name a model (-m qwen2.5-7b-instruct, -m file.gguf) or a size (--params 32).");
   const auto& beside = options.sizing.companions;
-  if (options.params && (beside.drafts() || !beside.adapters.empty() || !beside.projector.empty()))
+  if (options.params &&
+      (beside.drafts() || !beside.adapters.empty() || !beside.projector.empty() || beside.catalog_projector))
     return fail(ErrorCode::usage, "adapters, projectors and drafts belong to a model, not to --params",
                 "Name the model with -m.");
   if (options.active_params && !options.params)

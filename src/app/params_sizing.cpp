@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "llmsize/app/companions.hpp"
 #include "llmsize/app/params_devices.hpp"
 #include "llmsize/catalog/file_types.hpp"
 #include "llmsize/catalog/params_neighbours.hpp"
@@ -64,18 +65,16 @@ Neighbours sized_neighbours(const Services& services, const ParamsEstimate& esti
 }
 
 void add_totals(Footprint& f, bool mapped) {
-  const SizedPart* anonymous[] = {&f.repacked, &f.kv_cache, &f.state, &f.compute, &f.output, &f.runtime};
-  Bytes low;
-  Bytes high;
-  for (const SizedPart* part : anonymous) {
-    f.anonymous += part->size;
-    low += part->low;
-    high += part->high;
+  const SizedPart* parts[] = {&f.weights, &f.repacked, &f.kept_difference, &f.kv_cache,
+                              &f.state,   &f.compute,  &f.output,          &f.runtime};
+  for (const SizedPart* part : parts) {
+    f.total += part->size;
+    f.low += part->low;
+    f.high += part->high;
   }
-  (mapped ? f.file_backed : f.anonymous) += f.weights.size;
-  f.total = f.anonymous + f.file_backed;
-  f.low = low + f.weights.low;
-  f.high = high + f.weights.high + f.prompt_cache.high;
+  f.file_backed = mapped ? f.weights.size + f.kept_difference.size : Bytes(0);
+  f.anonymous = f.total - f.file_backed;
+  f.high += f.prompt_cache.high;
 }
 
 }  // namespace
@@ -122,9 +121,13 @@ Result<EstimateReport> size_params(const Services& services, ParamCount params,
   for (auto bound : {&SizedPart::low, &SizedPart::size, &SizedPart::high})
     f.kv_active.*bound = std::min(f.kv_active.*bound, f.kv_cache.*bound);
   f.repacked = span(footprints, &Footprint::repacked, source);
+  f.kept_difference = span(footprints, &Footprint::kept_difference, source);
   f.compute = span(footprints, &Footprint::compute, source);
   f.output = span(footprints, &Footprint::output, source);
   f.runtime = span(footprints, &Footprint::runtime, source);
+  f.token_vectors = span(footprints, &Footprint::token_vectors, source);
+  f.results = span(footprints, &Footprint::results, source);
+  f.load_staging = span(footprints, &Footprint::load_staging, source);
   f.prompt_cache = footprints.front().prompt_cache;
   add_totals(f, request.residency.load_mode != LoadMode::none);
   f.locked = request.residency.load_mode == LoadMode::mlock;
@@ -143,6 +146,7 @@ Result<EstimateReport> size_params(const Services& services, ParamCount params,
     report.notes.push_back(
         fmt::format("the GPUs hold the shares that they would hold of {}", neighbours.nearest->model.id));
   }
+  add_orchestration(request.companions, f);
   if (!active)
     report.notes.emplace_back("-A N says how many parameters are active, for a mixture of experts");
   return report;

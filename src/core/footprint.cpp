@@ -131,6 +131,30 @@ Result<void> add_devices(Footprint& result, const Model& model, const Architectu
   return {};
 }
 
+/// The drivers' contexts on all devices.
+SizedPart runtime_of_devices(const Footprint& f) {
+  SizedPart sum = exactly(Bytes(0), "no device");
+  for (const auto& device : f.devices) {
+    sum.size += device.runtime.size;
+    sum.low += device.runtime.low;
+    sum.high += device.runtime.high;
+    sum.basis = device.runtime.basis;
+    sum.source = device.runtime.source;
+  }
+  return sum;
+}
+
+/// Why memory keeps more or less than the buffers' weights and their copies.
+SizedPart kept_difference(const Footprint& f, const WeightResidency& kept, LoadMode mode) {
+  const Bytes difference = kept.file_backed + kept.anonymous - f.host.weights - f.repacked.size;
+  return exactly(difference, difference > Bytes(0)
+                                 ? "the mapping reaches from the host's first weight to its last, over others"
+                             : mode == LoadMode::none
+                                 ? "a repacked weight is read into its copy only"
+                                 : "the file is unmapped before the first and after the last weight used in "
+                                   "place; two buffers over one weight share its pages");
+}
+
 /// What each device takes: of the host's memory, if they share it, else of its own.
 void add_device_totals(Footprint& f, LoadMode mode, Bytes& low, Bytes& high) {
   for (std::size_t i = 0; i < f.devices.size(); ++i) {
@@ -153,6 +177,8 @@ void add_device_totals(Footprint& f, LoadMode mode, Bytes& low, Bytes& high) {
 }
 
 void add_totals(Footprint& f, const WeightResidency& weights, LoadMode mode) {
+  f.kept_difference = kept_difference(f, weights, mode);
+  f.device_runtime = runtime_of_devices(f);
   f.file_backed = weights.file_backed;
   Bytes low = weights.anonymous, high = weights.anonymous;
   f.anonymous = weights.anonymous;
@@ -209,6 +235,17 @@ Result<Footprint> footprint(const Model& model, const Architecture& architecture
     return tl::unexpected(added.error());
   return finish(std::move(result), model, run, residency,
                 residency.repack ? repacking(model, residency.isa) : Repacking{});
+}
+
+Bytes other_need(const DeviceMemory& device) {
+  return device.high() - (device.weights + device.caches + device.states + device.compute.size);
+}
+
+Bytes other_need_of_host(const Footprint& f) {
+  Bytes other = f.host_high() - (f.host.weights + f.host.caches + f.host.states + f.host.compute.size);
+  for (const auto& device : f.devices)
+    if (device.unified) other -= device.high();
+  return other;
 }
 
 void add_companion(Footprint& f, const Companion& companion) {

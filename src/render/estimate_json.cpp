@@ -102,16 +102,21 @@ Json part_of_host(const EstimateReport& report, const char* name, Bytes weights,
 /// The host, what is set apart in it, then the devices, as the engine lists its buffers.
 Json devices_json(const EstimateReport& report) {
   const Footprint& f = report.footprint;
-  Json lines = Json::array({device_json(report, f.host, f.kv_cache.known && f.compute.known)});
+  const bool complete = f.kv_cache.known && f.compute.known;
+  const auto line = [&](const DeviceMemory& memory, Bytes other) {
+    Json fields = device_json(report, memory, complete);
+    fields["other_bytes"] = complete ? Json(other.value()) : Json();
+    return fields;
+  };
+  Json lines = Json::array({line(f.host, other_need_of_host(f))});
   if (f.repacked.size > Bytes(0))
     lines.push_back(part_of_host(report, "CPU_REPACK", f.repacked.size, Bytes(0)));
   if (f.pinned > Bytes(0)) {
-    Json line = part_of_host(report, "HOST_PINNED", Bytes(0), Bytes(0));
-    line["pinned_bytes"] = f.pinned.value();
-    lines.push_back(std::move(line));
+    Json pinned = part_of_host(report, "HOST_PINNED", Bytes(0), Bytes(0));
+    pinned["pinned_bytes"] = f.pinned.value();
+    lines.push_back(std::move(pinned));
   }
-  for (const auto& device : f.devices)
-    lines.push_back(device_json(report, device, f.kv_cache.known && f.compute.known));
+  for (const auto& device : f.devices) lines.push_back(line(device, other_need(device)));
   return lines;
 }
 
@@ -128,6 +133,7 @@ Json memory_json(const EstimateReport& report) {
   };
   add("weights_bytes", f.weights);
   add("repacked_bytes", f.repacked);
+  add("kept_difference_bytes", f.kept_difference);
   add("kv_bytes", f.kv_cache);
   add("kv_active_bytes", f.kv_active);
   add("state_bytes", f.state);
@@ -138,6 +144,7 @@ Json memory_json(const EstimateReport& report) {
   add("projector_bytes", f.projector);
   add("draft_bytes", f.draft);
   add("runtime_bytes", f.runtime);
+  add("device_runtime_bytes", f.device_runtime);
   add("orchestration_bytes", f.orchestration);
   add("token_vectors_bytes", f.token_vectors);
   add("result_bytes", f.results);

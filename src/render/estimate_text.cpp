@@ -202,6 +202,27 @@ struct MemoryLine {
   const char* remark;
 };
 
+std::string memory_line(const MemoryLine& line, bool explain) {
+  const SizedPart& part = *line.part;
+  if (!part.known) return fmt::format("  {:<17} {:>12}  {}\n", line.label, "unknown", part.source);
+  if (part.low == Bytes(0) && part.high == Bytes(0)) return "";
+  std::string out = fmt::format("  {:<17} {:>12}{}", line.label, size_text(part.size), spread(part));
+  if (*line.remark != 0) out += fmt::format("  {}", line.remark);
+  out += '\n';
+  if (explain && !part.source.empty())
+    out += fmt::format("  {:<17}   {}: {}\n", "", basis_name(part.basis), part.source);
+  return out;
+}
+
+/// The row that closes the gap between the buffers' weights with their copies and what memory keeps of them.
+MemoryLine kept_line(const Footprint& f, bool mapped) {
+  if (f.kept_difference.size > Bytes(0))
+    return {"mapped besides", &f.kept_difference, "the file's weights on the GPU between those on the host"};
+  return {"not kept", &f.kept_difference,
+          mapped ? "unmapped beyond the weights used in place, or two buffers over the same pages"
+                 : "originals of the repacked weights"};
+}
+
 std::string memory_lines(const EstimateReport& report, bool explain) {
   const Footprint& f = report.footprint;
   const bool mapped = report.residency.load_mode != LoadMode::none;
@@ -210,7 +231,10 @@ std::string memory_lines(const EstimateReport& report, bool explain) {
        !mapped             ? "read into memory"
        : f.devices.empty() ? "mapped from the file"
                            : "the host's part mapped from the file"},
-      {"repacked weights", &f.repacked, "second copy in the processor's layout; --no-repack drops it"},
+      {"repacked weights", &f.repacked,
+       mapped ? "second copy in the processor's layout; --no-repack drops it"
+              : "in the processor's layout, instead of the originals"},
+      kept_line(f, mapped),
       {"KV cache", &f.kv_cache, "reserved in full at start"},
       {"recurrent state", &f.state, ""},
       {"scratch", &f.compute, "reused by every layer; not the peak of the process"},
@@ -219,24 +243,16 @@ std::string memory_lines(const EstimateReport& report, bool explain) {
       {"projector", &f.projector, ""},
       {"draft", &f.draft, ""},
       {"orchestration", &f.orchestration, "what --orchestration says"},
-      {"load staging", &f.load_staging, "while loading only; in no total"},
       {"runtime", &f.runtime, "vocabulary, graph and the like"},
-      {"prompt cache", &f.prompt_cache, "grows to this cap; --cache-ram sets it"}};
+      {"GPU runtime", &f.device_runtime, "what the driver takes before the first buffer"}};
   std::string out = "\nMemory\n";
-  for (const auto& line : lines) {
-    if (!line.part->known) {
-      out += fmt::format("  {:<17} {:>12}  {}\n", line.label, "unknown", line.part->source);
-      continue;
-    }
-    if (line.part->high.value() == 0) continue;
-    out += fmt::format("  {:<17} {:>12}{}", line.label, size_text(line.part->size), spread(*line.part));
-    if (*line.remark != 0) out += fmt::format("  {}", line.remark);
-    out += '\n';
-    if (explain && !line.part->source.empty())
-      out += fmt::format("  {:<17}   {}: {}\n", "", basis_name(line.part->basis), line.part->source);
-  }
-  out += fmt::format("  {:<17} {:>12}  anonymous {}, file-backed {}\n", "total", size_text(f.total),
-                     size_text(f.anonymous), size_text(f.file_backed));
+  for (const auto& line : lines) out += memory_line(line, explain);
+  out += fmt::format("  {:<17} {:>12}  anonymous {}, file-backed {}{}\n", "total", size_text(f.total),
+                     size_text(f.anonymous), size_text(f.file_backed),
+                     f.elsewhere > Bytes(0) ? ", on GPUs " + size_text(f.elsewhere) : "");
+  out += memory_line({"load staging", &f.load_staging, "while loading only; not in the total"}, explain);
+  out += memory_line(
+      {"prompt cache", &f.prompt_cache, "not in the total: grows to this cap; --cache-ram sets it"}, explain);
   if (f.low != f.high)
     out += fmt::format("  {:<17} {:>12}  to {}\n", "from", size_text(f.low), size_text(f.high));
   return out;
@@ -248,23 +264,22 @@ std::string device_lines(const EstimateReport& report) {
   if (f.devices.empty()) return "";
   std::string out = fmt::format("\nBy device {:>17} {:>12} {:>12} {:>12} {:>12} {:>12}\n", "weights",
                                 "KV, state", "scratch", "other", "capacity", "left");
-  std::vector<const DeviceMemory*> memories{&f.host};
-  for (const auto& device : f.devices) memories.push_back(&device);
-  for (const auto* memory : memories) {
+  std::vector<std::pair<const DeviceMemory*, Bytes>> memories{{&f.host, other_need_of_host(f)}};
+  for (const auto& device : f.devices) memories.emplace_back(&device, other_need(device));
+  for (const auto& [memory, other] : memories) {
     const PlaceVerdict* verdict = nullptr;
     for (const auto& place : report.verdict.places)
       if (place.device == memory->device) verdict = &place;
     const bool judged = verdict != nullptr && verdict->budget.known();
     out += fmt::format("  {:<8} {:>16} {:>12} {:>12} {:>12} {:>12} {:>12}  {}\n", memory->device,
                        size_text(memory->weights), size_text(memory->caches + memory->states),
-                       size_text(memory->compute.size),
-                       size_text(memory->runtime.size + memory->companions.size),
+                       size_text(memory->compute.size), size_text(other),
                        judged            ? size_text(*verdict->budget.value)
                        : memory->unified ? "the CPU's"
                                          : "unknown",
                        judged ? size_text(verdict->headroom) : "", memory->label);
   }
-  return out;
+  return out + "  other: the prompt cache at its cap, runtime, what runs beside, and each part at its most\n";
 }
 
 std::string scratch_lines(const Scratch& scratch) {

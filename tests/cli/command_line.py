@@ -292,6 +292,54 @@ class Devices(CommandLineCase):
                 self.failure(*self.MODEL, *arguments, status=2, says=says)
 
 
+class Sums(CommandLineCase):
+    """What a person reads adds up: the parts to the totals, and the lines by device to what each memory needs."""
+
+    PARTS = ("weights", "repacked", "kept_difference", "kv", "state", "compute", "output", "adapter", "projector", "draft", "runtime",
+             "device_runtime", "orchestration")
+    MODELS = (("-m", "qwen2.5-1.5b-instruct"), ("-m", "gemma-3-12b-it"), ("-m", "gemma-3n-e4b-it"), ("-m", "gemma-4-e2b-it"),
+              ("-m", "qwen3-30b-a3b"), ("-m", "deepseek-v3"), ("-m", "glm-4.5-air", "--spec-type", "draft-mtp"), ("-m", "lfm2-1.2b"),
+              ("-m", "qwen3-next-80b-a3b-instruct"), ("-m", "gpt-oss-20b"), ("-m", "qwen2.5-vl-7b-instruct", "--mmproj-auto"),
+              ("-m", "qwen3-8b", "-md", "qwen3-0.6b", "--orchestration", "2GiB"), ("--params", "32", "--orchestration", "1GiB"),
+              ("--params", "235", "-A", "22"))
+    MODES = ((), ("--no-mmap",), ("--no-repack",), ("--mlock", "--isa", "avx512f,avx512_vnni,amx_tile,amx_int8"), ("--gpu", "RTX 4090"),
+             ("--gpu", "RTX 4090", "-ngl", "10", "--no-mmap"), ("--gpu", "RTX 4090", "-ncmoe", "5"), ("--gpu", "24GiB,48GiB"),
+             ("--gpu", "2x RTX 4090", "-nkvo"), ("--gpu", "GB10"))
+
+    def end(self, memory, part, end):
+        return memory["intervals"].get(part + "_bytes", {}).get(end, memory[part + "_bytes"])
+
+    def check(self, document):
+        memory = document["memory"]
+        for total, end, more in (("total", "size", 0), ("low", "low", 0), ("high", "high", memory["prompt_cache_bytes"])):
+            self.assertEqual(sum(self.end(memory, part, end) for part in self.PARTS) + more, memory[total + "_bytes"], total)
+        devices = [d for d in memory["devices"] if "part_of" not in d]
+        needs = {}
+        for device in devices:
+            place = "CPU" if device["unified"] else device["device"]
+            needs[place] = needs.get(place, 0) + sum(device[part + "_bytes"] for part in ("weights", "kv", "state", "compute", "other"))
+        self.assertEqual(needs, {place["device"]: place["need_bytes"] for place in document["verdict"]["places"]})
+        self.assertEqual(sum(needs.values()), memory["high_bytes"])
+        for part in ("weights", "kv", "state", "compute"):
+            self.assertEqual(sum(device[part + "_bytes"] for device in devices), memory[part + "_bytes"], part)
+
+    def test_every_part_is_shown(self):
+        for model in self.MODELS:
+            for mode in self.MODES:
+                with self.subTest(model=model, mode=mode):
+                    # Not checked against the schema each time, which takes longer than the estimate.
+                    self.check(json.loads(run("estimate", *model, *mode, "--ram", "64", "--json").stdout))
+
+    def test_a_person_reads_why(self):
+        unmapped = run("estimate", "-m", "qwen3-8b", "--no-mmap", "--ram", "64").stdout
+        self.assertNotIn("second copy", unmapped)
+        self.assertIn("not kept", unmapped)
+        split = run("estimate", "-m", "qwen3-8b", "--gpu", "RTX 4090", "--ram", "64").stdout
+        self.assertRegex(split, r"GPU runtime +499\.00 MiB")
+        # The prompt cache's 8 GiB are in the host's line, as they are in what it says is left.
+        self.assertRegex(split, r"(?m)^  CPU .* 8\.\d\d GiB +64\.00 GiB +55\.")
+
+
 class EngineArguments(CommandLineCase):
     """`llmsize estimate … --args`: the engine's own flags, as its --help lists them (tests/data/engine_options.json)."""
 

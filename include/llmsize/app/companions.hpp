@@ -8,6 +8,10 @@
 #include "llmsize/core/tensor.hpp"
 #include "llmsize/core/units.hpp"
 
+namespace llmsize {
+struct Footprint;
+}
+
 namespace llmsize::app {
 
 struct Services;
@@ -39,5 +43,8 @@ struct CompanionRequest {
 /// sizing the draft; malformed for an adapter of another model, usage for next-token layers of a model
 /// without any.
 Result<void> add_companions(const Services& services, const SizingRequest& request, Sizing& sizing);
+
+/// Adds what runs around the engine, which needs no model.
+void add_orchestration(const CompanionRequest& request, Footprint& footprint);
 
 }  // namespace llmsize::app

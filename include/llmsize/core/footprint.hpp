@@ -61,10 +61,14 @@ struct DeviceMemory {
   }
 };
 
-/// What a model costs, by part: sums over all devices. Sums follow docs/METHOD.md, "Totals".
+/// What a model costs, by part: sums over all devices. Sums follow docs/METHOD.md, "Totals": the parts that
+/// are not said to be inside another add up to `total`, the prompt cache apart.
 struct Footprint {
   SizedPart weights;   ///< The engine's buffers, without repacked copies.
   SizedPart repacked;  ///< Copies in another layout.
+  /// What memory keeps of both, less their sum: negative where originals are not kept or one mapping serves
+  /// two buffers, positive where the host also maps what lies on a device.
+  SizedPart kept_difference;
   SizedPart kv_cache;
   SizedPart kv_active;  ///< Part of kv_cache that the active tokens occupy; not added again.
   SizedPart state;
@@ -74,12 +78,13 @@ struct Footprint {
   SizedPart adapters;
   SizedPart projector;
   SizedPart draft;
-  SizedPart runtime;        ///< Vocabulary, graph metadata and other leftovers of the process.
-  SizedPart orchestration;  ///< What runs around the engine, where the user says how much.
-  SizedPart token_vectors;  ///< Input embeddings of a micro-batch: inside `compute`, not added again.
-  SizedPart results;        ///< Numbers and text of the tokens: inside `runtime`, not added again.
-  SizedPart load_staging;   ///< Held while loading only; in no sum.
-  Scratch scratch;          ///< `compute` by named part.
+  SizedPart runtime;         ///< Vocabulary, graph metadata and other leftovers of the process.
+  SizedPart device_runtime;  ///< What the devices' drivers take for their contexts.
+  SizedPart orchestration;   ///< What runs around the engine, where the user says how much.
+  SizedPart token_vectors;   ///< Input embeddings of a micro-batch: inside `compute`, not added again.
+  SizedPart results;         ///< Numbers and text of the tokens: inside `runtime`, not added again.
+  SizedPart load_staging;    ///< Held while loading only; in no sum.
+  Scratch scratch;           ///< `compute` by named part.
 
   OffloadRequest offload;  ///< With the number of layers that was chosen; no devices: all on the host.
   Placement placement;     ///< Of `offload`; without devices it is empty.
@@ -124,6 +129,12 @@ void add_companion(Footprint& footprint, const Companion& companion);
 
 /// All checkpoints that the server may keep of windows and states, at their largest; they are in no part.
 Bytes checkpoints_size(const ContextLayout& layout, const Run& run);
+
+/// What a memory's budget must hold besides the weights, caches, states and scratch that it is listed with:
+/// on the host the prompt cache at its cap, output, runtime and the like; everywhere each part at its high.
+/// Of a device that shares the host's memory nothing is in the host's.
+Bytes other_need(const DeviceMemory& device);
+Bytes other_need_of_host(const Footprint& footprint);
 
 /// What becomes of a footprint under a budget.
 enum class Fit { resident, pages_from_disk, cannot, unknown };
