@@ -28,7 +28,8 @@ void add_read_rates(const Host& saved, Host& host) {
     if (measured_storage.read_rate.basis != Basis::measured || !measured_storage.read_rate.known()) continue;
     const auto same =
         std::find_if(host.storage.begin(), host.storage.end(), [&](const StorageFacts& storage) {
-          return storage.device.known() && storage.device.value == measured_storage.device.value;
+          return storage.device.value == measured_storage.device.value &&
+                 (storage.device.known() || storage.path == measured_storage.path);
         });
     if (same != host.storage.end()) {
       same->read_rate = measured_storage.read_rate;
@@ -37,6 +38,12 @@ void add_read_rates(const Host& saved, Host& host) {
       host.storage.back().free = unknown<Bytes>("not looked at since it was measured");
     }
   }
+}
+
+void add_measurements(const Host& saved, Host& host) {
+  host.memory.measured_bandwidth = saved.memory.measured_bandwidth;
+  host.benchmarks = saved.benchmarks;
+  add_read_rates(saved, host);
 }
 
 }  // namespace
@@ -67,9 +74,31 @@ void apply_host_profile(const Services& services, Host& host) {
                              "Measure this one with llmsize probe --bench memory --save."});
     return;
   }
-  host.memory.measured_bandwidth = saved->memory.measured_bandwidth;
-  host.benchmarks = saved->benchmarks;
-  add_read_rates(*saved, host);
+  add_measurements(*saved, host);
+}
+
+std::string measurements_text(const Host& host, std::size_t first_warning) {
+  Host kept;
+  kept.memory.measured_bandwidth = host.memory.measured_bandwidth;
+  kept.benchmarks = host.benchmarks;
+  for (const auto& storage : host.storage)
+    if (storage.read_rate.known() && storage.read_rate.basis == Basis::measured)
+      kept.storage.push_back(storage);
+  for (std::size_t i = first_warning; i < host.warnings.size(); ++i)
+    kept.warnings.push_back(host.warnings[i]);
+  const bool nothing = kept.memory.measured_bandwidth.source.empty() && kept.benchmarks.empty() &&
+                       kept.storage.empty() && kept.warnings.empty();
+  return nothing ? "" : render::host_json(kept, std::nullopt);
+}
+
+void apply_recorded_measurements(std::string_view text, Host& host) {
+  const auto recorded = render::host_from_json(text, "the recorded measurements");
+  if (!recorded) {
+    host.warnings.push_back({recorded.error().message, "Record the machine again."});
+    return;
+  }
+  add_measurements(*recorded, host);
+  host.warnings.insert(host.warnings.end(), recorded->warnings.begin(), recorded->warnings.end());
 }
 
 Result<std::string> save_host_profile(const Services& services, const Host& host) {

@@ -6,23 +6,13 @@
 
 #include "llmsize/app/host_catalog.hpp"
 #include "llmsize/app/host_profile.hpp"
+#include "llmsize/app/observation.hpp"
 #include "llmsize/catalog/tiers.hpp"
 #include "llmsize/probe/probe.hpp"
-#include "llmsize/probe/recorded_answers.hpp"
-#include "llmsize/probe/recording.hpp"
-#include "llmsize/probe/rooted_files.hpp"
 #include "llmsize/render/host.hpp"
 
 namespace llmsize::app {
 namespace {
-
-/// The machine that a recorded tree describes: its files, and its answers where it keeps some.
-Host replayed(const FileReader& files, const std::string& model_folder) {
-  const auto text = files.read_text(probe::recorded_answers_path);
-  if (!text) return probe::gather({files, nullptr, nullptr, nullptr, model_folder});
-  const probe::AnswerReplay replay{probe::Answers(*text)};
-  return probe::gather({files, &replay.system(), &replay.commands(), &replay.environment(), model_folder});
-}
 
 Result<Outcome> compare(const Services& services, const ProbeOptions& options) {
   if (options.files.size() != 2)
@@ -35,26 +25,6 @@ Result<Outcome> compare(const Services& services, const ProbeOptions& options) {
   auto difference = render::host_difference(*before, *after, options.json);
   if (!difference) return tl::unexpected(difference.error());
   return Outcome{std::move(*difference)};
-}
-
-/// Reads what a probe of this machine reads, and keeps it with what the kernel and the processor answered.
-Result<Outcome> record(const Services& services, const ProbeOptions& options) {
-  const probe::RecordingFiles recording(services.files);
-  const probe::RootedFiles files(recording, options.root);
-  if (options.root.empty() && services.system != nullptr) {
-    const probe::AnswerRecorder recorder(*services.system, services.commands, services.environment);
-    static_cast<void>(probe::gather(
-        {files, &recorder.system(), recorder.commands(), &recorder.environment(), options.model_folder}));
-    recording.add(probe::recorded_answers_path, recorder.answers().text());
-  } else {
-    static_cast<void>(replayed(files, options.model_folder));
-  }
-  const auto written = services.writer.write_whole(options.dump, recording.archive());
-  if (!written) return tl::unexpected(written.error());
-  if (options.json) return Outcome{render::recording_json(options.dump, recording.count())};
-  return Outcome{fmt::format(
-      "Recorded {} files in {}. Unpack it into a folder and replay it with llmsize probe --root FOLDER.\n",
-      recording.count(), options.dump)};
 }
 
 /// The memory by which the tier goes: what is installed, not what is free.
@@ -101,23 +71,20 @@ Result<void> measure(const Services& services, const ProbeOptions& options, Host
   return probe::run_benchmarks(*services.benchmarks, wanted, host, progress);
 }
 
-}  // namespace
+Result<void> check_folders(const Services& services, const ProbeOptions& options) {
+  if (!options.root.empty() && !services.files.is_folder(options.root))
+    return fail(ErrorCode::not_found, fmt::format("--root {}: is no folder", options.root),
+                "Unpack the recorded tree first.");
+  if (options.root.empty() && !options.model_folder.empty() &&
+      !services.files.is_folder(options.model_folder))
+    return fail(ErrorCode::not_found, fmt::format("--model-dir {}: is no folder", options.model_folder),
+                "Name an existing folder.");
+  return {};
+}
 
-Result<Host> probe_host(const Services& services, const ProbeOptions& options) {
-  Host host;
-  if (!options.root.empty()) {
-    if (!services.files.is_folder(options.root))
-      return fail(ErrorCode::not_found, fmt::format("--root {}: is no folder", options.root),
-                  "Unpack the recorded tree first.");
-    const probe::RootedFiles files(services.files, options.root);
-    host = replayed(files, options.model_folder);
-  } else {
-    if (!options.model_folder.empty() && !services.files.is_folder(options.model_folder))
-      return fail(ErrorCode::not_found, fmt::format("--model-dir {}: is no folder", options.model_folder),
-                  "Name an existing folder.");
-    host = probe::gather(
-        {services.files, services.system, services.commands, &services.environment, options.model_folder});
-  }
+Result<Host> observed(const Services& services, const ProbeOptions& options, Observation& observation) {
+  if (auto checked = check_folders(services, options); !checked) return tl::unexpected(checked.error());
+  Host host = observation.look();
   // An overridden model shall bring its own bandwidth, an overridden bandwidth shall stand.
   if (!options.overrides.cpu_model.empty())
     host.memory.bandwidth = unknown<BytesPerSecond>("--cpu-model names another processor");
@@ -126,7 +93,7 @@ Result<Host> probe_host(const Services& services, const ProbeOptions& options) {
   if (auto described = describe_stated_gpus(services, options.overrides, host); !described)
     return tl::unexpected(described.error());
   add_catalog_facts(services, host);
-  if (options.root.empty()) apply_host_profile(services, host);
+  observation.add_measurements(host);
   if (options.facts.empty()) return host;
   auto stated = render::with_stated_facts(host, options.facts);
   if (!stated) return stated;
@@ -135,16 +102,29 @@ Result<Host> probe_host(const Services& services, const ProbeOptions& options) {
   return render::with_stated_facts(*stated, options.facts);
 }
 
+std::string document(const ProbeOptions& options, const Host& host, const std::optional<Tier>& tier) {
+  if (options.json) return render::host_json(host, tier);
+  return options.markdown ? render::host_markdown(host, tier)
+                          : render::host_text(host, tier, options.explain);
+}
+
+}  // namespace
+
+Result<Host> probe_host(const Services& services, const ProbeOptions& options) {
+  Observation observation(services, options);
+  return observed(services, options, observation);
+}
+
 Result<Outcome> run_probe(const Services& services, const ProbeOptions& options,
                           const std::function<void(const std::string&)>& progress) {
   if (options.diff) return compare(services, options);
   if (!options.files.empty())
     return fail(ErrorCode::usage, fmt::format("probe takes no \"{}\"", options.files.front()),
                 "llmsize probe --help shows what it takes.");
-  if (!options.dump.empty()) return record(services, options);
   const auto rules = catalog::load_tiers(services.catalog);
   if (!rules) return tl::unexpected(rules.error());
-  auto host = probe_host(services, options);
+  Observation observation(services, options);
+  auto host = observed(services, options, observation);
   if (!host) return tl::unexpected(host.error());
   if (auto done = measure(services, options, *host, progress); !done) return tl::unexpected(done.error());
   if (options.save) {
@@ -153,9 +133,12 @@ Result<Outcome> run_probe(const Services& services, const ProbeOptions& options,
     progress(fmt::format("kept in {}; estimate and plan use it from now on", *path));
   }
   const auto tier = tier_of_host(*host, *rules);
-  if (options.json) return Outcome{render::host_json(*host, tier)};
-  if (options.markdown) return Outcome{render::host_markdown(*host, tier)};
-  return Outcome{render::host_text(*host, tier, options.explain)};
+  if (options.dump.empty()) return Outcome{document(options, *host, tier)};
+  if (auto written = observation.write(*host); !written) return tl::unexpected(written.error());
+  // Who asks for a document gets the one to which the recording replays.
+  if (options.json || options.markdown)
+    return Outcome{document(options, *host, tier), exit_status::done, observation.summary()};
+  return Outcome{observation.summary() + "\n"};
 }
 
 }  // namespace llmsize::app

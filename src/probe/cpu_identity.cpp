@@ -188,7 +188,8 @@ void gather_cpu_identity(const Surroundings& from, Host& host) {
   const Cpuinfo cpuinfo = text ? parse_cpuinfo(*text) : Cpuinfo();
   const auto core_names = arm_names(from.files, host.cpu.online.value_or({}), cpuinfo);
   host.cpu.model = model_of(cpuinfo, core_names);
-  if (!host.cpu.model.known() && !text) host.cpu.model.source = text.error().message;
+  if (!host.cpu.model.known() && !text)
+    host.cpu.model.source = fmt::format("{} could not be read", cpuinfo_path);
   host.cpu.isa = isa_of(cpuinfo, from.system);
   if (host.cpu.isa.known()) host.cpu.vector_bits = vector_width(from.files, *host.cpu.isa.value);
   host.cpu.kinds = kinds_of(from, host.cpu, core_names);

@@ -4,10 +4,12 @@
 #include <iterator>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "llmsize/core/text.hpp"
 #include "llmsize/probe/memory.hpp"
 #include "llmsize/probe/probe.hpp"
+#include "llmsize/probe/recorded_answers.hpp"
 #include "llmsize/probe/text.hpp"
 
 namespace llmsize::probe {
@@ -25,11 +27,18 @@ std::vector<std::string> comma_parts(std::string_view text) {
   }
 }
 
+struct Variable {
+  const char* name;
+  std::optional<std::string> value;
+};
+
+Variable variable_of(const Surroundings& from, const char* name) {
+  return {name, from.environment == nullptr ? std::nullopt : from.environment->variable(name)};
+}
+
 /// Appends the GPUs that every one of the variables leaves visible.
-void append_visible(const Surroundings& from, const std::vector<const char*>& variables,
-                    std::vector<GpuFacts> gpus, Host& host) {
-  for (const char* variable : variables) {
-    const auto value = from.environment == nullptr ? std::nullopt : from.environment->variable(variable);
+void append_visible(const std::vector<Variable>& variables, std::vector<GpuFacts> gpus, Host& host) {
+  for (const auto& [variable, value] : variables) {
     if (!value) continue;
     std::vector<std::string> ids;
     for (const auto& gpu : gpus) ids.push_back(gpu.id);
@@ -265,20 +274,44 @@ bool order_as_cuda(const std::optional<std::string>& device_order, std::vector<G
 
 namespace {
 
-/// In the order that CUDA_VISIBLE_DEVICES counts in, less what it hides.
-void append_nvidia(const Surroundings& from, std::vector<GpuFacts> gpus, Host& host) {
-  const auto variable = [&](const char* name) {
-    return from.environment == nullptr ? std::nullopt : from.environment->variable(name);
-  };
-  const char* visible = "CUDA_VISIBLE_DEVICES";
-  const auto shown = variable(visible);
-  // UUIDs mean the same in any order.
-  const bool by_number = shown && !shown->empty() && shown->front() >= '0' && shown->front() <= '9';
-  if (!order_as_cuda(variable("CUDA_DEVICE_ORDER"), gpus) && by_number)
-    host.warnings.push_back(
-        {fmt::format("which GPUs {} means is uncertain: CUDA counts the fastest first", visible),
-         "Set CUDA_DEVICE_ORDER=PCI_BUS_ID, or name them by UUID."});
-  append_visible(from, {visible}, std::move(gpus), host);
+/// What NVML answers now, or answered when a recording was made.
+std::optional<std::vector<NvmlDevice>> nvml_answers(const Surroundings& from) {
+  constexpr const char* question = "nvml";
+  if (from.kept != nullptr)
+    if (const auto text = from.kept->find(question)) return parse_nvml_text(*text);
+  if (from.system == nullptr) return std::nullopt;
+  const auto library = from.system->open_library("libnvidia-ml.so.1");
+  if (!library) return std::nullopt;
+  auto devices = nvml_devices(**library);
+  if (!devices) return std::nullopt;
+  if (from.kept != nullptr) from.kept->add(question, nvml_text(*devices));
+  return std::move(*devices);
+}
+
+std::vector<GpuFacts> nvidia_gpus(const Surroundings& from) {
+  if (const auto devices = nvml_answers(from)) return nvml_gpus(*devices);
+  if (const auto text = listing(from, {"nvidia-smi", "--query-gpu=name,uuid,memory.total,memory.free",
+                                       "--format=csv,noheader,nounits"}))
+    return parse_nvidia_smi(*text);
+  return nvidia_driver_gpus(from.files);
+}
+
+/// Puts numbers in the place of UUIDs: in the facts, in what the variable says, and in what is kept.
+void hide_uuids(const Surroundings& from, std::vector<GpuFacts>& gpus, Variable& visible) {
+  std::vector<std::string> words = visible.value ? comma_parts(*visible.value) : std::vector<std::string>();
+  for (std::size_t index = 0; index < gpus.size(); ++index) {
+    GpuFacts& gpu = gpus[index];
+    const std::string uuid = gpu.id;
+    if (!uuid.starts_with("GPU-") && !uuid.starts_with("MIG-")) continue;
+    gpu.id = fmt::format("{}{}", uuid.substr(0, 4), index);
+    if (gpu.pool_id == uuid) gpu.pool_id = gpu.id;
+    for (auto& word : words)
+      if (word.starts_with(uuid.substr(0, 4)) && uuid.starts_with(word)) word = gpu.id;
+    if (from.kept != nullptr) from.kept->replace(uuid, gpu.id);
+  }
+  if (!visible.value) return;
+  visible.value = fmt::format("{}", fmt::join(words, ","));
+  if (from.kept != nullptr) from.kept->add(variable_question(visible.name), *visible.value);
 }
 
 }  // namespace
@@ -288,13 +321,17 @@ void gather_nvidia(const Surroundings& from, Host& host) {
                       from.files.exists("/dev/dxg") || from.files.is_folder("/sys/module/nvidia");
   // Opening the library costs milliseconds, so it is left alone where no driver could answer.
   if (!driver) return;
-  if (from.system != nullptr)
-    if (const auto library = from.system->open_library("libnvidia-ml.so.1"))
-      if (auto gpus = nvml_gpus(**library)) return append_nvidia(from, std::move(*gpus), host);
-  if (const auto text = listing(from, {"nvidia-smi", "--query-gpu=name,uuid,memory.total,memory.free",
-                                       "--format=csv,noheader,nounits"}))
-    return append_nvidia(from, parse_nvidia_smi(*text), host);
-  append_nvidia(from, nvidia_driver_gpus(from.files), host);
+  auto gpus = nvidia_gpus(from);
+  Variable visible = variable_of(from, "CUDA_VISIBLE_DEVICES");
+  if (from.hides_uuids) hide_uuids(from, gpus, visible);
+  // UUIDs mean the same in any order.
+  const bool by_number = visible.value && !visible.value->empty() && visible.value->front() >= '0' &&
+                         visible.value->front() <= '9';
+  if (!order_as_cuda(variable_of(from, "CUDA_DEVICE_ORDER").value, gpus) && by_number)
+    host.warnings.push_back(
+        {fmt::format("which GPUs {} means is uncertain: CUDA counts the fastest first", visible.name),
+         "Set CUDA_DEVICE_ORDER=PCI_BUS_ID, or name them by UUID."});
+  append_visible({visible}, std::move(gpus), host);
 }
 
 void gather_sysfs_gpus(const Surroundings& from, Host& host) {
@@ -308,8 +345,9 @@ void gather_sysfs_gpus(const Surroundings& from, Host& host) {
     if (vendor == "0x8086") intel.push_back(intel_gpu(from, device));
   }
   // The runtime's variable filters first, and HIP numbers what is left.
-  append_visible(from, {"ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"}, std::move(amd), host);
-  append_visible(from, {"ZE_AFFINITY_MASK"}, std::move(intel), host);
+  append_visible({variable_of(from, "ROCR_VISIBLE_DEVICES"), variable_of(from, "HIP_VISIBLE_DEVICES")},
+                 std::move(amd), host);
+  append_visible({variable_of(from, "ZE_AFFINITY_MASK")}, std::move(intel), host);
 }
 
 void gather_listed_devices(const Surroundings& from, Host& host) {

@@ -1,6 +1,7 @@
 #include "llmsize/probe/identity.hpp"
 
 #include "llmsize/core/digest.hpp"
+#include "llmsize/probe/confidential.hpp"
 #include "llmsize/probe/probe.hpp"
 #include "llmsize/probe/text.hpp"
 
@@ -34,16 +35,22 @@ std::optional<std::string> application_machine_id(std::string_view machine_id) {
 }
 
 void gather_identity(const Surroundings& from, Host& host) {
-  host.identity.host_name = unknown<std::string>("no file names this host");
+  const char* left_out_by = "left out (--no-identity)";
+  auto& identity = host.identity;
+  identity.host_name = unknown<std::string>("no file names this host");
   for (const char* path : {"/proc/sys/kernel/hostname", "/etc/hostname"})
     if (const auto name = read_trimmed(from.files, path);
-        name && !name->empty() && !host.identity.host_name.known())
-      host.identity.host_name = reported(*name, path);
+        name && !name->empty() && !identity.host_name.known())
+      identity.host_name = *name == left_out ? unknown<std::string>(left_out_by) : reported(*name, path);
   const std::string path = "/etc/machine-id";
-  host.identity.machine_id = unknown<std::string>(path + " holds no id");
-  if (const auto text = read_trimmed(from.files, path))
-    if (const auto id = application_machine_id(*text))
-      host.identity.machine_id = derived(*id, path + ", hashed for llmsize");
+  identity.machine_id = unknown<std::string>(path + " holds no id");
+  const auto text = read_trimmed(from.files, path);
+  if (!text) return;
+  if (*text == left_out) identity.machine_id = unknown<std::string>(left_out_by);
+  // A recording holds the hash in place of the id.
+  const auto id =
+      text->starts_with(hashed) ? std::optional(text->substr(hashed.size())) : application_machine_id(*text);
+  if (id && bytes_of(*id)) identity.machine_id = derived(*id, path + ", hashed for llmsize");
 }
 
 }  // namespace llmsize::probe

@@ -29,6 +29,13 @@ std::string unescaped(std::string_view text) {
 
 }  // namespace
 
+std::string without_user(std::string source) {
+  const auto begin = source.find("//");
+  if (begin == std::string::npos) return source;
+  const auto at = source.rfind('@', source.find('/', begin + 2));
+  return at == std::string::npos || at < begin ? source : source.erase(begin + 2, at - begin - 1);
+}
+
 std::vector<Mount> parse_mountinfo(std::string_view text) {
   std::vector<Mount> mounts;
   for (const auto line : lines_of(text)) {
@@ -44,7 +51,7 @@ std::vector<Mount> parse_mountinfo(std::string_view text) {
     if (!major || !minor || *major < 0 || *minor < 0 || *major > highest_number || *minor > highest_number)
       continue;
     mounts.push_back({static_cast<int>(*major), static_cast<int>(*minor), unescaped(fields[3]),
-                      unescaped(fields[4]), std::string(dash[1]), unescaped(dash[2]),
+                      unescaped(fields[4]), std::string(dash[1]), without_user(unescaped(dash[2])),
                       fields.end() - dash > 3 ? std::string(dash[3]) : std::string()});
   }
   return mounts;
@@ -55,8 +62,8 @@ std::vector<Mount> parse_mounts(std::string_view text) {
   for (const auto line : lines_of(text)) {
     const auto fields = fields_of(line);
     if (fields.size() < 4) continue;
-    mounts.push_back({0, 0, "/", unescaped(fields[1]), std::string(fields[2]), unescaped(fields[0]),
-                      std::string(fields[3])});
+    mounts.push_back({0, 0, "/", unescaped(fields[1]), std::string(fields[2]),
+                      without_user(unescaped(fields[0])), std::string(fields[3])});
   }
   return mounts;
 }

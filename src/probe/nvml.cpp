@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "llmsize/probe/gpus.hpp"
+#include "llmsize/probe/text.hpp"
 
 namespace llmsize::probe {
 namespace {
@@ -70,54 +71,73 @@ std::string text_of(int (*function)(Device, char*, unsigned), Device device) {
   return text.data();
 }
 
-/// Two transfers in each cycle of the memory clock, over the whole bus.
-Fact<BytesPerSecond> bandwidth_of(const Functions& f, Device device) {
-  unsigned bits = 0, megahertz = 0;
-  if (f.bus_width == nullptr || f.highest_clock == nullptr || f.bus_width(device, &bits) != success ||
-      f.highest_clock(device, memory_clock, &megahertz) != success || bits == 0 || megahertz == 0)
-    return unknown<BytesPerSecond>("NVML does not state the memory's bus and clock");
-  constexpr double transfers_per_cycle = 2, bits_per_byte = 8, mega = 1e6;
-  return derived(BytesPerSecond(transfers_per_cycle * megahertz * mega * bits / bits_per_byte),
-                 fmt::format("NVML: {} bits x {} MHz x 2", bits, megahertz));
+/// A number that an optional function states; 0 where it does not.
+template <class Function, class... Arguments>
+unsigned number_of(Function* function, Device device, Arguments... arguments) {
+  unsigned number = 0;
+  return function != nullptr && function(device, arguments..., &number) == success ? number : 0;
 }
 
-/// A multiply-add in each cycle of every core.
-Fact<double> float_rate_of(const Functions& f, Device device) {
-  unsigned cores = 0, megahertz = 0;
-  if (f.core_count == nullptr || f.highest_clock == nullptr || f.core_count(device, &cores) != success ||
-      f.highest_clock(device, core_clock, &megahertz) != success || cores == 0 || megahertz == 0)
-    return unknown<double>("NVML does not state cores and clock");
-  constexpr double operations = 2, tera_per_mega = 1e-6;
-  return derived(operations * cores * megahertz * tera_per_mega,
-                 fmt::format("NVML: {} cores x {} MHz x 2", cores, megahertz));
-}
-
-GpuFacts gpu_of(const Functions& f, Device device) {
-  GpuFacts gpu;
-  gpu.vendor = "NVIDIA";
-  gpu.backend = derived(std::string("cuda"), "NVML");
-  gpu.name = text_of(f.name, device);
-  if (f.uuid != nullptr) gpu.id = text_of(f.uuid, device);
-  gpu.pool_id = gpu.id;
-  gpu.bandwidth = bandwidth_of(f, device);
-  gpu.fp32_tflops = float_rate_of(f, device);
+NvmlDevice device_of(const Functions& f, Device device, bool is_slice) {
+  NvmlDevice answers;
+  answers.name = text_of(f.name, device);
+  if (f.uuid != nullptr) answers.uuid = text_of(f.uuid, device);
+  answers.is_slice = is_slice;
   MemoryInfo memory{};
   const int answer = f.memory_info(device, &memory);
   constexpr auto highest = static_cast<unsigned long long>(Bytes::highest);
   if (answer == success && memory.total < highest && memory.free <= memory.total) {
-    gpu.memory_total = reported(Bytes(static_cast<std::int64_t>(memory.total)), "NVML");
-    gpu.memory_free = reported(Bytes(static_cast<std::int64_t>(memory.free)), "NVML");
-    return gpu;
+    answers.total_bytes = static_cast<std::int64_t>(memory.total);
+    answers.free_bytes = static_cast<std::int64_t>(memory.free);
   }
-  const char* why = "NVML could not say";
-  if (answer == not_supported) {
-    // Parts such as GB10 and Jetson have no memory of their own.
-    gpu.unified = true;
-    gpu.pool_id = "system";
-    why = "the GPU uses the system's memory";
+  // Parts such as GB10 and Jetson.
+  answers.shares_memory = answer == not_supported;
+  answers.bus_bits = number_of(f.bus_width, device);
+  answers.memory_megahertz = number_of(f.highest_clock, device, memory_clock);
+  answers.cores = number_of(f.core_count, device);
+  answers.core_megahertz = number_of(f.highest_clock, device, core_clock);
+  return answers;
+}
+
+/// Two transfers in each cycle of the memory clock, over the whole bus.
+Fact<BytesPerSecond> bandwidth_of(const NvmlDevice& device) {
+  if (device.is_slice) return unknown<BytesPerSecond>("a MIG slice's share is not stated");
+  if (device.bus_bits == 0 || device.memory_megahertz == 0)
+    return unknown<BytesPerSecond>("NVML does not state the memory's bus and clock");
+  constexpr double transfers_per_cycle = 2, bits_per_byte = 8, mega = 1e6;
+  return derived(
+      BytesPerSecond(transfers_per_cycle * device.memory_megahertz * mega * device.bus_bits / bits_per_byte),
+      fmt::format("NVML: {} bits x {} MHz x 2", device.bus_bits, device.memory_megahertz));
+}
+
+/// A multiply-add in each cycle of every core.
+Fact<double> float_rate_of(const NvmlDevice& device) {
+  if (device.is_slice) return unknown<double>("a MIG slice's share is not stated");
+  if (device.cores == 0 || device.core_megahertz == 0)
+    return unknown<double>("NVML does not state cores and clock");
+  constexpr double operations = 2, tera_per_mega = 1e-6;
+  return derived(operations * device.cores * device.core_megahertz * tera_per_mega,
+                 fmt::format("NVML: {} cores x {} MHz x 2", device.cores, device.core_megahertz));
+}
+
+GpuFacts facts_of(const NvmlDevice& device) {
+  GpuFacts gpu;
+  gpu.vendor = "NVIDIA";
+  gpu.backend = derived(std::string("cuda"), "NVML");
+  gpu.name = device.name;
+  gpu.id = device.uuid;
+  gpu.pool_id = gpu.id;
+  gpu.bandwidth = bandwidth_of(device);
+  gpu.fp32_tflops = float_rate_of(device);
+  if (device.shares_memory) {
+    make_unified(gpu, "the GPU uses the system's memory");
+  } else if (device.total_bytes > 0) {
+    gpu.memory_total = reported(Bytes(device.total_bytes), "NVML");
+    gpu.memory_free = reported(Bytes(device.free_bytes), "NVML");
+  } else {
+    gpu.memory_total = unknown<Bytes>("NVML could not say");
+    gpu.memory_free = unknown<Bytes>("NVML could not say");
   }
-  gpu.memory_total = unknown<Bytes>(why);
-  gpu.memory_free = unknown<Bytes>(why);
   return gpu;
 }
 
@@ -137,7 +157,7 @@ std::vector<Device> slices_of(const Functions& f, Device device) {
 
 }  // namespace
 
-Result<std::vector<GpuFacts>> nvml_gpus(const DynamicLibrary& library) {
+Result<std::vector<NvmlDevice>> nvml_devices(const DynamicLibrary& library) {
   const Functions f = functions_of(library);
   if (f.start == nullptr || f.stop == nullptr || f.count == nullptr || f.by_index == nullptr ||
       f.name == nullptr || f.memory_info == nullptr)
@@ -147,23 +167,52 @@ Result<std::vector<GpuFacts>> nvml_gpus(const DynamicLibrary& library) {
     return fail(ErrorCode::unsupported,
                 fmt::format("the NVIDIA management library does not start (error {})", answer),
                 "Check the driver with nvidia-smi.");
-  std::vector<GpuFacts> gpus;
+  std::vector<NvmlDevice> devices;
   unsigned count = 0;
   if (f.count(&count) != success) count = 0;
   for (unsigned index = 0; index < std::min(count, most_devices); ++index) {
     Device device = nullptr;
     if (f.by_index(index, &device) != success) continue;
     const auto slices = slices_of(f, device);
-    if (slices.empty()) gpus.push_back(gpu_of(f, device));
-    for (Device slice : slices) {
-      gpus.push_back(gpu_of(f, slice));
-      // A slice has a share of the bus that NVML does not state.
-      gpus.back().bandwidth = unknown<BytesPerSecond>("a MIG slice's share is not stated");
-      gpus.back().fp32_tflops = unknown<double>("a MIG slice's share is not stated");
-    }
+    if (slices.empty()) devices.push_back(device_of(f, device, false));
+    for (Device slice : slices) devices.push_back(device_of(f, slice, true));
   }
   f.stop();
+  return devices;
+}
+
+std::vector<GpuFacts> nvml_gpus(const std::vector<NvmlDevice>& devices) {
+  std::vector<GpuFacts> gpus;
+  for (const auto& device : devices) gpus.push_back(facts_of(device));
   return gpus;
+}
+
+std::string nvml_text(const std::vector<NvmlDevice>& devices) {
+  std::string text;
+  for (const auto& d : devices)
+    text +=
+        fmt::format("{:d} {:d} {} {} {} {} {} {}\t{}\t{}\n", d.is_slice, d.shares_memory, d.total_bytes,
+                    d.free_bytes, d.bus_bits, d.memory_megahertz, d.cores, d.core_megahertz, d.uuid, d.name);
+  return text;
+}
+
+std::vector<NvmlDevice> parse_nvml_text(std::string_view text) {
+  std::vector<NvmlDevice> devices;
+  for (const auto line : lines_of(text)) {
+    const auto first = line.find('\t'), second = line.find('\t', first + 1);
+    if (first == std::string_view::npos || second == std::string_view::npos) continue;
+    std::vector<std::int64_t> numbers;
+    for (const auto field : fields_of(line.substr(0, first)))
+      if (const auto number = parse_integer(field); number && *number >= 0 && *number < Bytes::highest)
+        numbers.push_back(*number);
+    constexpr std::size_t count = 8;
+    if (numbers.size() != count || numbers[3] > numbers[2]) continue;
+    const auto small = [&](std::size_t at) { return static_cast<unsigned>(numbers[at]); };
+    devices.push_back({std::string(line.substr(second + 1)),
+                       std::string(line.substr(first + 1, second - first - 1)), numbers[2], numbers[3],
+                       numbers[1] != 0, numbers[0] != 0, small(4), small(5), small(6), small(7)});
+  }
+  return devices;
 }
 
 }  // namespace llmsize::probe

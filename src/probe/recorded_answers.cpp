@@ -75,10 +75,6 @@ std::string path_question(const char* what, const std::string& path) {
 std::string command_question(const std::vector<std::string>& arguments) {
   return fmt::format("run {}", fmt::join(arguments, " "));
 }
-std::string variable_question(const std::string& name) {
-  return "variable " + name;
-}
-
 /// The numbers of an answer in base 16; nothing unless there are `count`.
 std::optional<std::vector<std::uint64_t>> numbers_of(const std::optional<std::string>& answer,
                                                      std::size_t count) {
@@ -144,7 +140,10 @@ class RecordingSystem final : public SystemCalls {
   }
   [[nodiscard]] std::optional<std::string> real_path(const std::string& path) const override {
     auto real = system_.real_path(path);
-    if (real) answers_.add(path_question("real", path), *real);
+    if (!real) return real;
+    // A replay that names no folder looks at the same one.
+    for (const std::string& asked : {path, std::string(".")})
+      answers_.add(path_question("real", asked), *real);
     return real;
   }
   [[nodiscard]] std::optional<Bytes> physical_memory() const override {
@@ -165,7 +164,7 @@ class RecordingSystem final : public SystemCalls {
     return regions;
   }
   [[nodiscard]] Result<std::unique_ptr<DynamicLibrary>> open_library(const std::string& name) const override {
-    return fail(ErrorCode::unsupported, name + " is not opened while recording");
+    return system_.open_library(name);
   }
 
  private:
@@ -301,12 +300,23 @@ class RecordedEnvironment final : public Environment {
 
 }  // namespace
 
+std::string variable_question(const std::string& name) {
+  return "variable " + name;
+}
+
 Answers::Answers(std::string_view text) {
   for (const auto line : lines_of(text)) {
     const auto tab = line.find('\t');
     if (tab != std::string_view::npos)
       answers_.emplace(unescaped(line.substr(0, tab)), unescaped(line.substr(tab + 1)));
   }
+}
+
+void Answers::replace(const std::string& from, const std::string& to) {
+  if (from.empty()) return;
+  for (auto& [question, answer] : answers_)
+    for (std::size_t at = 0; (at = answer.find(from, at)) != std::string::npos; at += to.size())
+      answer.replace(at, from.size(), to);
 }
 
 std::optional<std::string> Answers::find(const std::string& question) const {
@@ -348,7 +358,7 @@ const CommandRunner* AnswerRecorder::commands() const {
 const Environment& AnswerRecorder::environment() const {
   return parts_->environment;
 }
-const Answers& AnswerRecorder::answers() const {
+Answers& AnswerRecorder::answers() const {
   return parts_->answers;
 }
 
@@ -371,6 +381,9 @@ const CommandRunner& AnswerReplay::commands() const {
 }
 const Environment& AnswerReplay::environment() const {
   return parts_->environment;
+}
+Answers& AnswerReplay::answers() const {
+  return parts_->answers;
 }
 
 }  // namespace llmsize::probe

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "llmsize/probe/confidential.hpp"
+
 namespace llmsize::probe {
 namespace {
 
@@ -64,26 +66,12 @@ std::string entry(const std::string& path, char type, const std::string& content
          padded(content);
 }
 
-/// Which machine it was, and other variables of that process, are nobody's business.
-std::string without_secrets(const std::string& path, const std::string& content) {
-  if (path.ends_with("/machine-id") || path.ends_with("/hostname")) return {};
-  if (!path.ends_with("/environ")) return content;
-  constexpr std::string_view wanted = "container=";
-  std::string kept;
-  for (std::size_t at = 0; at < content.size();) {
-    const auto end = std::min(content.find('\0', at), content.size());
-    const std::string variable = content.substr(at, end - at);
-    if (variable.starts_with(wanted)) kept += variable + '\0';
-    at = end + 1;
-  }
-  return kept;
-}
-
 }  // namespace
 
 Result<std::string> RecordingFiles::read_text(const std::string& path, Bytes limit) const {
+  if (const auto known = contents_.find(path); known != contents_.end()) return known->second;
   auto text = files_.read_text(path, limit);
-  if (text) contents_[path] = without_secrets(path, *text);
+  if (text) *text = contents_[path] = without_secrets(path, *text, keeps_identity_);
   return text;
 }
 
@@ -103,10 +91,7 @@ Result<std::string> RecordingFiles::read_link(const std::string& path) const {
 
 bool RecordingFiles::exists(const std::string& path) const {
   const bool there = files_.exists(path);
-  if (there && files_.is_folder(path))
-    folders_.insert(path);
-  else if (there)
-    contents_.emplace(path, "");
+  if (there) (files_.is_folder(path) ? folders_ : seen_).insert(path);
   return there;
 }
 
@@ -121,12 +106,18 @@ Result<std::unique_ptr<RandomAccessFile>> RecordingFiles::open(const std::string
 }
 
 std::string RecordingFiles::archive() const {
+  const auto within_root = [&](const std::string& path) { return path.substr(root_.size()); };
+  const auto is_file = [&](const std::string& path) {
+    return contents_.count(path) != 0 || links_.count(path) != 0;
+  };
   std::string tar;
   for (const auto& folder : folders_)
-    if (!folder.empty() && contents_.count(folder) == 0 && links_.count(folder) == 0)
-      tar += entry(folder, '5', "", "");
-  for (const auto& [path, content] : contents_) tar += entry(path, '0', content, "");
-  for (const auto& [path, target] : links_) tar += entry(path, '2', "", target);
+    if (folder.size() > root_.size() && !is_file(folder) && seen_.count(folder) == 0)
+      tar += entry(within_root(folder), '5', "", "");
+  for (const auto& path : seen_)
+    if (!is_file(path)) tar += entry(within_root(path), '0', "", "");
+  for (const auto& [path, content] : contents_) tar += entry(within_root(path), '0', content, "");
+  for (const auto& [path, target] : links_) tar += entry(within_root(path), '2', "", target);
   // Two empty blocks end an archive.
   return tar + std::string(2 * tar_block, '\0');
 }

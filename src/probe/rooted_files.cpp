@@ -16,9 +16,13 @@ std::pair<std::string, std::string> split(const std::string& path) {
 
 }  // namespace
 
-RootedFiles::RootedFiles(const FileReader& files, std::string root) : files_(files), root_(std::move(root)) {
-  while (root_.size() > 1 && root_.back() == '/') root_.pop_back();
+std::string without_slashes_at_end(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return path;
 }
+
+RootedFiles::RootedFiles(const FileReader& files, std::string root)
+    : files_(files), root_(without_slashes_at_end(std::move(root))) {}
 
 std::string RootedFiles::resolved(const std::string& path, int depth) const {
   if (depth > most_links || path.empty() || path == "/") return {};

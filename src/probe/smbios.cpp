@@ -37,6 +37,8 @@ class Structure {
     for (std::size_t i = 0; i < width; ++i) value |= std::uint64_t{byte_at(at + i)} << (8 * i);
     return value;
   }
+  /// The bytes before the strings.
+  [[nodiscard]] std::string_view formatted() const { return raw_.substr(0, formatted_); }
   /// The string whose number stands at `at`; they follow the structure, each ended by a NUL byte.
   [[nodiscard]] std::string text(std::size_t at) const {
     const auto which = number(at, 1).value_or(0);
@@ -83,6 +85,23 @@ int socket_of(const std::string& text) {
 }
 
 }  // namespace
+
+std::string without_serial_numbers(std::string_view raw) {
+  const Structure structure(raw);
+  if (structure.number(0, 1).value_or(0) != memory_device_type) return {};
+  std::string kept(structure.formatted());
+  const auto locator = structure.number(offset::locator, 1), bank = structure.number(offset::bank, 1);
+  const auto strings = raw.substr(kept.size());
+  std::size_t at = 0;
+  for (std::uint64_t number = 1; at < strings.size() && strings[at] != '\0'; ++number) {
+    const auto end = std::min(strings.find('\0', at), strings.size());
+    kept += number == locator || number == bank ? std::string(strings.substr(at, end - at)) : "-";
+    kept += '\0';
+    at = end + 1;
+  }
+  if (!strings.empty()) kept += '\0';
+  return kept;
+}
 
 std::optional<Dimm> parse_memory_device(std::string_view raw) {
   const Structure structure(raw);

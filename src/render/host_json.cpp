@@ -127,9 +127,4 @@ std::string host_json(const Host& host, const std::optional<Tier>& tier) {
   return writer.done().dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-std::string recording_json(const std::string& file, std::size_t count) {
-  const Json document = {{"schema", "llmsize.recording/1"}, {"file", file}, {"files_recorded", count}};
-  return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
 }  // namespace llmsize::render

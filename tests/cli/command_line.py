@@ -613,19 +613,46 @@ class Probe(CommandLineCase):
         self.assertIsNone(document["cpu"]["isa"])
         self.assertEqual(document["gpus"], [])
 
-    def test_a_dump_replays_to_the_same_facts(self):
+    def replay(self, folder, *arguments, **options):
+        """What a recording's run answered, and the folder that the recording unpacks to."""
+        archive, tree = pathlib.Path(folder, "host.tar"), pathlib.Path(folder, "tree")
+        live = run("probe", "--dump", str(archive), "--json", *arguments, **options)
+        self.assertEqual(live.returncode, 0, live.stderr)
+        tree.mkdir()
+        subprocess.run(["tar", "-xf", archive, "-C", tree], check=True)
+        return live.stdout, tree
+
+    def test_a_dump_replays_to_the_same_document(self):
         with tempfile.TemporaryDirectory() as folder:
-            archive, tree = pathlib.Path(folder, "host.tar"), pathlib.Path(folder, "tree")
-            self.assertEqual(run("probe", "--dump", str(archive)).returncode, 0)
-            tree.mkdir()
-            subprocess.run(["tar", "-xf", archive, "-C", tree], check=True)
-            live, replayed = self.document("probe"), self.document("probe", "--root", str(tree))
-        # What changes from one moment to the next is left out; a GPU's library cannot be recorded.
-        for document in (live, replayed):
-            document["limits"].pop("memory_available_bytes")
-        for section in ("cpu", "limits", "platform", "dimms"):
-            self.assertEqual(live[section], replayed[section], section)
-        self.assertEqual(live["memory"]["total_bytes"], replayed["memory"]["total_bytes"])
+            # What was measured is part of it, and so is which folder was looked at.
+            measuring = ("--bench", "memory", "--bench-seconds", "0.02", "--llc", "1MiB", "--model-dir", folder)
+            live, tree = self.replay(folder, *measuring, env={"XDG_DATA_HOME": folder})
+            self.assertEqual(run("probe", "--json", "--root", str(tree), "--llc", "1MiB").stdout, live)
+            machine = pathlib.Path("/etc/machine-id")
+            if machine.exists() and machine.read_text().strip():
+                self.assertNotIn(machine.read_text().strip().encode(), (tree.parent / "host.tar").read_bytes())
+        recorded, plain = json.loads(live), self.document("probe", "--llc", "1MiB")
+        # Recording changes nothing but the moment and the folder.
+        for section in ("identity", "cpu", "dimms", "gpus", "platform", "tier"):
+            self.assertEqual(recorded[section], plain[section], section)
+
+    def test_a_dump_without_identity_says_nothing_of_which_machine_it_is(self):
+        with tempfile.TemporaryDirectory() as folder:
+            named, tree = self.replay(folder)
+            # Of a recording, too, names and ids can be left out.
+            again = run("probe", "--root", str(tree), "--no-identity", "--json").stdout
+            pathlib.Path(folder, "more").mkdir()
+            live, bare = self.replay(pathlib.Path(folder, "more"), "--root", str(tree), "--no-identity")
+            self.assertEqual(live, again)
+            self.assertEqual(run("probe", "--json", "--root", str(bare)).stdout, live)
+            identity = json.loads(named)["identity"]
+            for name in ("host_name", "machine_id"):
+                self.assertIsNone(json.loads(live)["identity"][name])
+            if identity["machine_id"]:
+                self.assertNotIn(identity["machine_id"].encode(), (bare.parent / "host.tar").read_bytes())
+        page = run("probe", "--markdown", "--no-identity").stdout
+        self.assertIn("up to", page)
+        self.assertNotIn(identity["machine_id"] or "no id", page)
 
     def test_a_dump_follows_links_and_replaces_nothing_but_files(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -639,7 +666,7 @@ class Probe(CommandLineCase):
                 self.assertTrue(link.is_symlink())
                 self.assertGreater(target.stat().st_size, 0)
             self.assertEqual(len(list(pathlib.Path(folder).iterdir())), 3)
-            self.assertEqual(self.document("probe", "--dump", str(target))["file"], str(target))
+            self.assertIn(f"files in {target}.", run("probe", "--dump", str(target)).stdout)
 
     def test_a_named_gpu_brings_what_the_catalog_knows(self):
         gpus = self.document("probe", "--gpu", "2x RTX 4090,RTX 3090=20GiB,8GiB")["gpus"]

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "llmsize/core/host_class.hpp"
+#include "llmsize/probe/confidential.hpp"
 #include "llmsize/probe/control_groups.hpp"
 #include "llmsize/probe/cpu.hpp"
 #include "llmsize/probe/gpus.hpp"
@@ -100,6 +101,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t leng
   static_cast<void>(channel_of(bytes, bytes));
   static_cast<void>(parse_nvidia_smi(bytes));
   static_cast<void>(parse_device_list(bytes));
+  static_cast<void>(nvml_gpus(parse_nvml_text(bytes)));
   for (const char* driver : {"i915", "xe"}) static_cast<void>(parse_memory_regions(bytes, driver));
   static_cast<void>(amd_marketing_name(bytes, "0x744c", "0xc8"));
   static_cast<void>(parse_hexadecimal(bytes));
@@ -109,6 +111,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t leng
   static_cast<void>(parse_memlock(bytes));
   static_cast<void>(parse_os_release(bytes));
   static_cast<void>(parse_cache_size(bytes));
+  for (const char* path : {"/proc/self/mountinfo", "/proc/mounts", "/proc/cpuinfo", "/proc/version",
+                           "/proc/1/environ", "/etc/machine-id", "/x/raw"}) {
+    // What is confidential is gone at once, and what is left is no more.
+    const std::string recorded = without_secrets(path, bytes, true);
+    if (without_secrets(path, recorded, true) != recorded) __builtin_trap();
+  }
   // What was kept reads back to itself.
   const std::string kept = Answers(bytes).text();
   if (Answers(kept).text() != kept) __builtin_trap();

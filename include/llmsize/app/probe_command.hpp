@@ -21,6 +21,7 @@ struct ProbeOptions {
   probe::BenchmarkRequest benchmarks;
   bool save = false;               ///< --save: keep the measurements for estimate and plan.
   std::string dump;                ///< --dump: where to write a replayable archive of what was read.
+  bool no_identity = false;        ///< --no-identity: leave out what says which machine it is.
   bool diff = false;               ///< --diff A B: compare two saved probes.
   std::vector<std::string> files;  ///< The two of --diff.
   bool markdown = false;

@@ -22,9 +22,22 @@ std::vector<std::size_t> visible_devices(const std::optional<std::string>& varia
 /// known; GPUs of one kind keep their order. False where kinds differ and nothing says which is faster.
 bool order_as_cuda(const std::optional<std::string>& device_order, std::vector<GpuFacts>& gpus);
 
-/// NVIDIA GPUs through the management library (NVML): MIG slices in place of the sliced GPU; a GPU without
-/// memory of its own as unified. Errors: unsupported where the library lacks functions or does not start.
-Result<std::vector<GpuFacts>> nvml_gpus(const DynamicLibrary& library);
+/// What NVIDIA's management library (NVML) answers about a GPU or a MIG slice; 0 and empty where it does not.
+struct NvmlDevice {
+  std::string name, uuid;
+  std::int64_t total_bytes = 0, free_bytes = 0;
+  bool shares_memory = false;  ///< It has none of its own.
+  bool is_slice = false;
+  unsigned bus_bits = 0, memory_megahertz = 0, cores = 0, core_megahertz = 0;
+};
+/// Asks the library: MIG slices in place of the sliced GPU. Errors: unsupported where the library lacks
+/// functions or does not start.
+Result<std::vector<NvmlDevice>> nvml_devices(const DynamicLibrary& library);
+/// Facts of those; a GPU without memory of its own is unified.
+std::vector<GpuFacts> nvml_gpus(const std::vector<NvmlDevice>& devices);
+/// A line per device, for a recording, and its inverse, which leaves damaged lines out.
+std::string nvml_text(const std::vector<NvmlDevice>& devices);
+std::vector<NvmlDevice> parse_nvml_text(std::string_view text);
 
 /// What `nvidia-smi --query-gpu=name,uuid,memory.total,memory.free --format=csv,noheader,nounits` prints.
 std::vector<GpuFacts> parse_nvidia_smi(std::string_view text);

@@ -25,6 +25,9 @@ std::vector<Mount> parse_mounts(std::string_view text);
 /// From whichever of the two files can be read.
 std::vector<Mount> read_mounts(const FileReader& files);
 
+/// "//nas/share" for "//user:password@nas/share": sources stand in reports.
+std::string without_user(std::string source);
+
 /// The mount that `path` (absolute, without links) lies on: the longest mount point that contains it, the
 /// last of equals, since later mounts hide earlier ones. Null where there is none.
 const Mount* mount_of(const std::vector<Mount>& mounts, const std::string& path);

@@ -10,6 +10,8 @@
 
 namespace llmsize::probe {
 
+class Answers;
+
 /// Where a probe looks. Everything but `files` is null when a recorded tree is replayed: then no system call,
 /// processor register, library, program or environment variable is consulted.
 struct Surroundings {
@@ -18,6 +20,9 @@ struct Surroundings {
   const CommandRunner* commands = nullptr;
   const Environment* environment = nullptr;
   std::string model_folder;  ///< Whose storage is looked at; empty: the current folder, "/" when replaying.
+  /// Answers that `system` cannot repeat: of a library. Found there in a replay, added to while recording.
+  Answers* kept = nullptr;
+  bool hides_uuids = false;  ///< Numbers in place of GPUs' UUIDs, also in `kept`.
 };
 
 /// One source of facts: reads, and adds what it found to the host. Never fails; what it cannot read stays

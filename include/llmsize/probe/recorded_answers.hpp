@@ -23,6 +23,8 @@ class Answers {
   /// Damaged lines are left out.
   explicit Answers(std::string_view text);
   void add(const std::string& question, const std::string& answer) { answers_[question] = answer; }
+  /// Puts `to` in the place of `from` in every answer.
+  void replace(const std::string& from, const std::string& to);
   [[nodiscard]] std::optional<std::string> find(const std::string& question) const;
   [[nodiscard]] std::string text() const;
 
@@ -30,8 +32,10 @@ class Answers {
   std::map<std::string, std::string> answers_;
 };
 
-/// Asks the running machine and remembers. Libraries are not opened, since what they answer cannot be kept;
-/// programs that say the same are asked in their place.
+/// The question for an environment variable.
+std::string variable_question(const std::string& name);
+
+/// Asks the running machine and remembers. What a library answers is added by whoever asks it.
 class AnswerRecorder {
  public:
   AnswerRecorder(const SystemCalls& system, const CommandRunner* commands, const Environment& environment);
@@ -41,7 +45,7 @@ class AnswerRecorder {
   [[nodiscard]] const SystemCalls& system() const;
   [[nodiscard]] const CommandRunner* commands() const;
   [[nodiscard]] const Environment& environment() const;
-  [[nodiscard]] const Answers& answers() const;
+  [[nodiscard]] Answers& answers() const;
 
  private:
   struct Parts;
@@ -58,6 +62,7 @@ class AnswerReplay {
   [[nodiscard]] const SystemCalls& system() const;
   [[nodiscard]] const CommandRunner& commands() const;
   [[nodiscard]] const Environment& environment() const;
+  [[nodiscard]] Answers& answers() const;
 
  private:
   struct Parts;

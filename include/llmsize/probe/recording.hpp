@@ -8,10 +8,12 @@
 namespace llmsize::probe {
 
 /// Passes every question on and remembers the answers, so that they can be written as a tree that replays to
-/// the same facts. Environment variables of other programs are cut down to what the probe looks for.
+/// the same facts. A file is answered as it is recorded: without what is confidential, and the same each time
+/// it is read. Paths are recorded without `root`, which they all begin with.
 class RecordingFiles final : public FileReader {
  public:
-  explicit RecordingFiles(const FileReader& files) : files_(files) {}
+  explicit RecordingFiles(const FileReader& files, std::string root = "", bool keeps_identity = true)
+      : files_(files), root_(std::move(root)), keeps_identity_(keeps_identity) {}
 
   Result<std::string> read_text(const std::string& path, Bytes limit = mebibytes(16)) const override;
   Result<std::vector<std::string>> list(const std::string& folder) const override;
@@ -21,7 +23,7 @@ class RecordingFiles final : public FileReader {
   Result<std::unique_ptr<RandomAccessFile>> open(const std::string& path) const override;
 
   /// Adds a file that no reader has: recorded answers.
-  void add(const std::string& path, std::string content) const { contents_[path] = std::move(content); }
+  void add(const std::string& path, std::string content) { contents_[root_ + path] = std::move(content); }
   [[nodiscard]] std::size_t count() const { return contents_.size(); }
   /// All that was seen as a tar archive (ustar, with GNU's entries for long names), the same for the same
   /// answers.
@@ -29,9 +31,11 @@ class RecordingFiles final : public FileReader {
 
  private:
   const FileReader& files_;
+  std::string root_;
+  bool keeps_identity_;
   // A reader answers without changing what it reads; what it remembers is its own.
   mutable std::map<std::string, std::string> contents_, links_;
-  mutable std::set<std::string> folders_;
+  mutable std::set<std::string> folders_, seen_;
 };
 
 }  // namespace llmsize::probe

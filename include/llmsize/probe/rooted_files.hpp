@@ -6,6 +6,9 @@
 
 namespace llmsize::probe {
 
+/// "/srv/tree" for "/srv/tree/"; "/" stays.
+std::string without_slashes_at_end(std::string path);
+
 /// A recorded tree below `root`, seen as if it were the whole file system. Symbolic links are followed here
 /// and not by the kernel, so that an absolute one stays inside and ".." ends at the root: nothing of the
 /// running machine leaks into a replay.

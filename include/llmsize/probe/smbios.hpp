@@ -1,5 +1,6 @@
 #pragma once
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "llmsize/core/host.hpp"
@@ -9,6 +10,10 @@ namespace llmsize::probe {
 /// A memory module from the raw bytes of an SMBIOS type 17 structure with its strings (SMBIOS 3.7, 7.18).
 /// Nothing for an empty slot or damaged bytes.
 std::optional<Dimm> parse_memory_device(std::string_view raw);
+
+/// The same structure with "-" for every string but the slot's labels: makers, part and serial numbers, asset
+/// tags. Nothing for other structures.
+std::string without_serial_numbers(std::string_view raw);
 
 /// The channel that a slot's label names ("CPU0_DIMM_B2", "ChannelA-DIMM0", "P1 CHANNEL F"), numbered within
 /// the whole machine as socket * 64 + letter; -1 where the label has no known form.

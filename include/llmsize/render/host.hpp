@@ -32,7 +32,4 @@ std::string host_markdown(const Host& host, const std::optional<Tier>& tier);
 /// What differs between two saved probes: a line per key, or llmsize.probe_diff/1. Errors: malformed.
 Result<std::string> host_difference(std::string_view before, std::string_view after, bool json);
 
-/// llmsize.recording/1: what `--dump` wrote.
-std::string recording_json(const std::string& file, std::size_t count);
-
 }  // namespace llmsize::render

@@ -141,28 +141,29 @@ TEST_CASE("NVML: memory, slices in place of the sliced GPU, and shared memory") 
   const io::LocalSystem system;
   const auto library = system.open_library(LLMSIZE_FAKE_NVML);
   REQUIRE(library);
-  const auto gpus = nvml_gpus(**library);
-  REQUIRE(gpus);
-  REQUIRE(gpus->size() == 4);
-  CHECK((*gpus)[0].name == "NVIDIA GeForce RTX 4090");
-  CHECK((*gpus)[0].memory_total.value == Bytes(25757220864));
+  const auto devices = nvml_devices(**library);
+  REQUIRE(devices);
+  const auto gpus = nvml_gpus(*devices);
+  REQUIRE(gpus.size() == 4);
+  CHECK(gpus[0].name == "NVIDIA GeForce RTX 4090");
+  CHECK(gpus[0].memory_total.value == Bytes(25757220864));
   // 384 bits x 10501 MHz x 2 / 8: the 1008 GB/s of the data sheet.
-  CHECK((*gpus)[0].bandwidth.value->per_second() == Approx(1008.1e9).epsilon(0.001));
+  CHECK(gpus[0].bandwidth.value->per_second() == Approx(1008.1e9).epsilon(0.001));
   // 16384 cores x 2520 MHz x 2: the data sheet's 82.6 TFLOPS.
-  CHECK(*(*gpus)[0].fp32_tflops.value == Approx(82.58).epsilon(0.001));
-  CHECK((*gpus)[1].id == "MIG-3");
-  CHECK((*gpus)[2].id == "MIG-4");
-  CHECK_FALSE((*gpus)[1].bandwidth.known());
-  CHECK((*gpus)[3].unified);
-  CHECK((*gpus)[3].pool_id == "system");
-  CHECK_FALSE((*gpus)[3].memory_total.known());
+  CHECK(*gpus[0].fp32_tflops.value == Approx(82.58).epsilon(0.001));
+  CHECK(gpus[1].id == "MIG-3");
+  CHECK(gpus[2].id == "MIG-4");
+  CHECK_FALSE(gpus[1].bandwidth.known());
+  CHECK(gpus[3].unified);
+  CHECK(gpus[3].pool_id == "system");
+  CHECK_FALSE(gpus[3].memory_total.known());
 }
 
 TEST_CASE("a library without the functions is refused") {
   class Empty final : public DynamicLibrary {
     [[nodiscard]] void* symbol(const char*) const override { return nullptr; }
   };
-  CHECK_FALSE(nvml_gpus(Empty()).has_value());
+  CHECK_FALSE(nvml_devices(Empty()).has_value());
 }
 
 TEST_CASE("a visible-devices variable picks and orders, up to the first that does not exist") {
