@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "llmsize/app/estimate_report.hpp"
+#include "llmsize/catalog/models.hpp"
 
 namespace llmsize::app {
 namespace {
@@ -42,7 +43,8 @@ class Search {
         host_(host),
         options_(options),
         candidates_(candidates),
-        quants_(std::move(quants)) {}
+        quants_(std::move(quants)),
+        architectures_(services.catalog) {}
 
   Result<void> run(std::size_t most, FitReport& report) {
     if (auto ready = prepare(); !ready) return ready;
@@ -78,8 +80,6 @@ class Search {
     return {};
   }
 
-  [[nodiscard]] bool has_devices() const { return !prepared_.sizing.offload.devices.empty(); }
-
   /// Weights alone, by the index.
   [[nodiscard]] Bytes least_weights(const FitCandidate& candidate, const FitQuant& quant) const {
     constexpr double bits_per_byte = 8;
@@ -103,20 +103,15 @@ class Search {
   bool may_fit(Fit fit, const LoadedModel& loaded) {
     const auto run = resolve_run(prepared_.sizing.run, loaded.model, loaded.architecture);
     if (!run) return false;
-    if (has_devices()) {
-      const auto layout = context_layout(loaded.model, loaded.architecture, *run);
-      const auto context = layout ? context_size(*layout, 0) : ContextSize{};
-      const Bytes weights = fit == Fit::pages_from_disk ? Bytes(0) : loaded.weights.tensors;
-      return weights + context.caches + context.states + prompt_cache() <= room_;
-    }
     const Scratch nothing;
-    const auto bytes =
-        footprint(loaded.model, loaded.architecture, *run, prepared_.sizing.residency, &nothing);
+    const auto bytes = footprint(loaded.model, loaded.architecture, *run, prepared_.sizing.residency,
+                                 prepared_.sizing.offload, &nothing);
     if (!bytes) return false;
     const Fit best = judge(*bytes, budget_, "").fit;
     if (best == Fit::unknown)
       unsized_[loaded.model.id] = bytes->notes.empty() ? "its caches are unknown" : bytes->notes.front();
-    return best == fit;
+    // Scratch may make a model page that would not without.
+    return best <= fit;
   }
 
   /// Puts the candidate's best quant from `first` on that may fit into the queue.
@@ -137,11 +132,21 @@ class Search {
     return request;
   }
 
+  Result<FoundModel> find_in_catalog(const std::string& id) {
+    const auto entry = services_.catalog.find("model", id);
+    if (!entry) return fail(ErrorCode::not_found, "it is not in the catalog any more");
+    auto model = catalog::load_model(services_.catalog, *entry, architectures_);
+    if (!model) return tl::unexpected(model.error());
+    const auto& architecture = architectures_.load(model->architecture);
+    if (!architecture) return tl::unexpected(architecture.error());
+    return FoundModel{std::move(*model), *architecture, {}};
+  }
+
   /// Loads the candidate once and lets its best quant from the waiting one on, of which everything but
   /// scratch fits, wait for its exact size.
   void bound(Fit fit, Waiting next, Queue& queue) {
     const FitCandidate& candidate = candidates_[next.candidate];
-    const auto found = find_for_sizing(services_, request_for(next));
+    const auto found = find_in_catalog(candidate.model);
     if (!found) {
       unsized_[candidate.model] = found.error().message;
       return;
@@ -202,6 +207,7 @@ class Search {
   const FitOptions& options_;
   const std::vector<FitCandidate>& candidates_;
   std::vector<FitQuant> quants_;
+  catalog::ArchitectureLoader architectures_;
   EstimateOptions prepared_;
   Fact<Bytes> budget_;
   Bytes room_;  ///< The host's and all devices'.

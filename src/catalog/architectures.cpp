@@ -126,6 +126,12 @@ Result<Architecture> load_architecture(const Catalog& catalog, std::string_view 
   return architecture;
 }
 
+const Result<Architecture>& ArchitectureLoader::load(const std::string& id) {
+  const auto known = loaded_.find(id);
+  return known != loaded_.end() ? known->second
+                                : loaded_.emplace(id, load_architecture(catalog_, id)).first->second;
+}
+
 Result<ConfigRule> load_config_keys(const Catalog& catalog) {
   ConfigRule all;
   for (const auto& reference : catalog.list("config_keys")) {

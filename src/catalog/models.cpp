@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "llmsize/catalog/architectures.hpp"
 #include "llmsize/catalog/hyperparameters.hpp"
 #include "llmsize/catalog/model_entry.hpp"
 
@@ -34,6 +33,12 @@ Result<void> check_complete(const nlohmann::json& document) {
 }  // namespace
 
 Result<Model> load_model(const Catalog& catalog, const EntryReference& entry) {
+  ArchitectureLoader architectures(catalog);
+  return load_model(catalog, entry, architectures);
+}
+
+Result<Model> load_model(const Catalog& catalog, const EntryReference& entry,
+                         ArchitectureLoader& architectures) {
   const auto document = catalog.parse(entry);
   if (!document) return tl::unexpected(document.error());
   Model model;
@@ -45,7 +50,7 @@ Result<Model> load_model(const Catalog& catalog, const EntryReference& entry) {
   if (auto complete = check_complete(*document); !complete) return tl::unexpected(complete.error());
   // A listed tensor table needs no templates, so it also serves architectures that the catalog lacks.
   const auto listed = document->find("tensors");
-  auto architecture = load_architecture(catalog, model.architecture);
+  const auto& architecture = architectures.load(model.architecture);
   if (!architecture && (listed == document->end() || architecture.error().code != ErrorCode::not_found))
     return tl::unexpected(error_in(entry, "/architecture", architecture.error()));
 

@@ -92,14 +92,17 @@ SizedPart compute_of_all(const Footprint& f) {
 
 /// Layers on the devices, the rest on the host.
 Result<void> add_devices(Footprint& result, const Model& model, const Architecture& architecture,
-                         const Run& run, const OffloadRequest& offload) {
+                         const Run& run, const OffloadRequest& offload, const Scratch* known_scratch) {
   const auto layout = context_layout(model, architecture, run);
   if (!layout && layout.error().code != ErrorCode::unsupported) return tl::unexpected(layout.error());
   const ContextLayout nothing;
   OffloadSubject subject{model, architecture, layout ? *layout : nothing, nullptr, {}};
-  const auto graph = layout ? prompt_graph(model, architecture, run, *layout)
-                            : fail(ErrorCode::unsupported, "the caches are unknown");
-  if (graph) {
+  const auto graph = layout && known_scratch == nullptr
+                         ? prompt_graph(model, architecture, run, *layout)
+                         : fail(ErrorCode::unsupported, "the caches or the graph are not looked at");
+  if (known_scratch != nullptr) {
+    subject.scratch = *known_scratch;
+  } else if (graph) {
     subject.graph = &*graph;
     subject.scratch.source = fmt::format("graph allocator over {} operations, split", graph->nodes.size());
   } else if (graph.error().code != ErrorCode::unsupported) {
@@ -273,10 +276,11 @@ void add_companion(Footprint& f, const Companion& companion) {
 }
 
 Result<Footprint> footprint(const Model& model, const Architecture& architecture, const Run& run,
-                            const Residency& residency, const OffloadRequest& offload) {
-  if (offload.devices.empty()) return footprint(model, architecture, run, residency);
+                            const Residency& residency, const OffloadRequest& offload,
+                            const Scratch* known_scratch) {
+  if (offload.devices.empty()) return footprint(model, architecture, run, residency, known_scratch);
   Footprint result;
-  if (auto added = add_devices(result, model, architecture, run, offload); !added)
+  if (auto added = add_devices(result, model, architecture, run, offload, known_scratch); !added)
     return tl::unexpected(added.error());
   auto finished = finish(std::move(result), model, run, residency, Repacking{});
   if (!finished) return finished;

@@ -30,7 +30,18 @@ std::int64_t batch_size(const GraphTensor& tensor) {
 constexpr std::int64_t least_batch_taken_over = 32;
 
 bool is_cache(const GraphTensor& tensor) {
-  return tensor.elsewhere && tensor.name.substr(0, 6) == "cache_";
+  return tensor.elsewhere && tensor.name.starts_with("cache_");
+}
+
+/// `graph` with room for the copies that splitting adds.
+TensorGraph with_room(const TensorGraph& graph) {
+  constexpr std::size_t copies_per_tensors = 4;
+  TensorGraph copy;
+  copy.tensors.reserve(graph.tensors.size() + graph.tensors.size() / copies_per_tensors);
+  copy.tensors = graph.tensors;
+  copy.nodes = graph.nodes;
+  copy.leafs = graph.leafs;
+  return copy;
 }
 
 /// The scheduler's passes, in its order.
@@ -154,7 +165,7 @@ class Scheduler {
     return false;
   }
 
-  static bool is_everywhere(const GraphTensor& tensor) { return tensor.name.substr(0, 5) == "rope_"; }
+  static bool is_everywhere(const GraphTensor& tensor) { return tensor.name.starts_with("rope_"); }
 
   void take_sources(TensorId node, std::int8_t current, std::vector<TensorId>& inputs) {
     for (std::size_t i = 0; i < max_sources; ++i) {
@@ -292,7 +303,7 @@ DeviceGraph split_graph(TensorGraph graph, const FixedPlaces& places) {
 Result<std::vector<Bytes>> split_scratch(const TensorGraph& graph, const Model& model,
                                          const OffloadRequest& request, const Placement& placement) {
   const FixedPlaces places = fixed_places(graph, model, request, placement);
-  const auto reservations = reserve(split_graph(graph, places));
+  const auto reservations = reserve(split_graph(with_room(graph), places));
   std::vector<Bytes> sizes{reservations.back().size};
   for (std::size_t i = 0; i + 1 < reservations.size(); ++i) sizes.push_back(reservations[i].size);
   for (const Bytes size : sizes)

@@ -8,6 +8,7 @@
 
 #include "llmsize/core/graph_split.hpp"
 #include "llmsize/core/model.hpp"
+#include "placer.hpp"
 
 namespace llmsize {
 namespace {
@@ -75,16 +76,23 @@ std::vector<SizedPart> scratch_of(const SpreadModel& spread) {
   return scratch;
 }
 
+/// A model that is spread over the devices of a request in several ways, with its weights looked at once.
+struct Spreading {
+  const OffloadSubject& subject;
+  Placer placer;
+};
+
 /// Places the model; `known_scratch` stands in for the graph's, whose cost is most of the whole.
-Result<SpreadModel> spread_with(const OffloadSubject& subject, const OffloadRequest& request,
+Result<SpreadModel> spread_with(const Spreading& spreading, const OffloadRequest& request,
                                 const std::vector<SizedPart>* known_scratch) {
+  const auto& subject = spreading.subject;
   SpreadModel spread;
   spread.request = request;
   // More than there are mean all of them, the output included.
   const std::int64_t layers = subject.model.hyperparameters.layer_count();
   spread.request.gpu_layers = request.gpu_layers < 0 ? layers + 1 : std::min(request.gpu_layers, layers + 1);
   spread.request.cpu_expert_layers = std::min(request.cpu_expert_layers, layers);
-  auto placement = place(subject.model, subject.architecture, subject.layout, spread.request);
+  auto placement = spreading.placer.place(spread.request.gpu_layers, spread.request.cpu_expert_layers);
   if (!placement) return tl::unexpected(placement.error());
   spread.placement = std::move(*placement);
   auto scratch = known_scratch != nullptr ? Result<std::vector<SizedPart>>(*known_scratch)
@@ -112,44 +120,63 @@ Result<SpreadModel> spread_with(const OffloadSubject& subject, const OffloadRequ
   return spread;
 }
 
+Result<SpreadModel> spread_exactly(const Spreading& spreading, const OffloadRequest& request) {
+  return spread_with(spreading, request, nullptr);
+}
+
+std::vector<SizedPart> no_scratch(const OffloadRequest& request) {
+  return std::vector<SizedPart>(request.devices.size() + 1);
+}
+
 /// A way to keep more or less of the model on the devices, in steps.
 using Settings = std::function<OffloadRequest(std::int64_t step)>;
 
-/// The most of `highest` steps that fit, found with the scratch of half of them and then settled with each
-/// step's own; nothing where not even step 0 fits.
-Result<std::optional<SpreadModel>> most_that_fit(const OffloadSubject& subject, const Settings& settings,
-                                                 std::int64_t highest) {
-  const auto typical = spread_model(subject, settings(highest / 2));
-  if (!typical) return tl::unexpected(typical.error());
-  const auto scratch = scratch_of(*typical);
-  std::int64_t step = -1;
-  for (std::int64_t low = -1, high = highest; low < high; step = low) {
+/// The most of `highest` steps that fit where each place takes `scratch`; -1 where not even step 0 does.
+Result<std::int64_t> most_steps(const Spreading& spreading, const Settings& settings, std::int64_t highest,
+                                const std::vector<SizedPart>& scratch) {
+  std::int64_t low = -1, high = highest;
+  while (low < high) {
     const std::int64_t middle = low + (high - low + 1) / 2;
-    const auto trial = spread_with(subject, settings(middle), &scratch);
+    const auto trial = spread_with(spreading, settings(middle), &scratch);
     if (!trial) return tl::unexpected(trial.error());
     (fits(*trial) ? low : high) = fits(*trial) ? middle : middle - 1;
   }
+  return low;
+}
+
+/// The most of `highest` steps that fit; nothing where not even step 0 does. Splitting the graph costs most,
+/// so the steps that do not even fit without scratch bound the search, the first split's scratch says where
+/// to look below that, and only there each step is split itself.
+Result<std::optional<SpreadModel>> most_that_fit(const Spreading& spreading, const Settings& settings,
+                                                 std::int64_t highest) {
+  const auto bound = most_steps(spreading, settings, highest, no_scratch(settings(highest)));
+  if (!bound) return tl::unexpected(bound.error());
+  if (*bound < 0) return std::nullopt;
+  auto trial = spread_exactly(spreading, settings(*bound));
+  if (!trial) return tl::unexpected(trial.error());
+  if (fits(*trial)) return std::optional(std::move(*trial));
+  const auto likely = most_steps(spreading, settings, *bound - 1, scratch_of(*trial));
+  if (!likely) return tl::unexpected(likely.error());
   std::optional<SpreadModel> best;
-  step = std::max<std::int64_t>(step, 0);
-  for (;;) {
-    auto trial = spread_model(subject, settings(step));
+  bool missed = false;
+  for (std::int64_t step = std::max<std::int64_t>(*likely, 0); step >= 0 && step < *bound;) {
+    trial = spread_exactly(spreading, settings(step));
     if (!trial) return tl::unexpected(trial.error());
-    if (fits(*trial)) {
-      best = std::move(*trial);
-      if (step == highest) return best;
-      ++step;
-    } else if (best || step == 0) {
-      return best;
-    } else {
-      --step;
-    }
+    const bool fit = fits(*trial);
+    if (fit) best = std::move(*trial);
+    missed = missed || !fit;
+    if (best && missed) break;
+    step += fit ? 1 : -1;
   }
+  return best;
 }
 
 }  // namespace
 
 Result<SpreadModel> spread_model(const OffloadSubject& subject, const OffloadRequest& request) {
-  return spread_with(subject, request, nullptr);
+  auto placer = Placer::of(subject.model, subject.architecture, subject.layout, request);
+  if (!placer) return tl::unexpected(placer.error());
+  return spread_exactly({subject, std::move(*placer)}, request);
 }
 
 Result<SpreadModel> fit_model(const OffloadSubject& subject, const OffloadRequest& request) {
@@ -158,9 +185,15 @@ Result<SpreadModel> fit_model(const OffloadSubject& subject, const OffloadReques
   all.gpu_layers = layers + 1;
   if (request.gpu_layers != fitting_gpu_layers)
     return spread_model(subject, request.gpu_layers < 0 ? all : request);
-  auto whole = spread_model(subject, all);
+  auto placer = Placer::of(subject.model, subject.architecture, subject.layout, request);
+  if (!placer) return tl::unexpected(placer.error());
+  const Spreading spreading{subject, std::move(*placer)};
+  const bool by_hand = is_placed_by_hand(request);
+  const auto least = no_scratch(all);
+  auto whole = spread_with(spreading, all, by_hand ? nullptr : &least);
+  if (whole && !by_hand && fits(*whole)) whole = spread_exactly(spreading, all);
   if (!whole || fits(*whole)) return whole;
-  if (is_placed_by_hand(request)) {
+  if (by_hand) {
     whole->notes.emplace_back(
         "the engine moves every layer where --tensor-split, --override-tensor or --n-cpu-moe is given; "
         "--gpu-layers moves fewer");
@@ -172,7 +205,7 @@ Result<SpreadModel> fit_model(const OffloadSubject& subject, const OffloadReques
       trial.cpu_expert_layers = layers - step;
       return trial;
     };
-    auto kept = most_that_fit(subject, keeping, layers - 1);
+    auto kept = most_that_fit(spreading, keeping, layers - 1);
     if (!kept) return tl::unexpected(kept.error());
     if (*kept) return **std::move(kept);
     all.cpu_expert_layers = layers;
@@ -183,9 +216,9 @@ Result<SpreadModel> fit_model(const OffloadSubject& subject, const OffloadReques
     if (step == 0) trial.cpu_expert_layers = 0;
     return trial;
   };
-  auto moved = most_that_fit(subject, moving, layers);
+  auto moved = most_that_fit(spreading, moving, layers);
   if (!moved) return tl::unexpected(moved.error());
-  return *moved ? **std::move(moved) : spread_model(subject, moving(0));
+  return *moved ? **std::move(moved) : spread_exactly(spreading, moving(0));
 }
 
 }  // namespace llmsize

@@ -10,6 +10,7 @@
 
 #include "llmsize/core/architecture.hpp"
 #include "llmsize/core/model.hpp"
+#include "placer.hpp"
 
 namespace llmsize {
 namespace {
@@ -17,9 +18,6 @@ namespace {
 bool starts_with(std::string_view text, std::string_view start) {
   return text.substr(0, start.size()) == start;
 }
-
-/// Where a tensor outside the layers belongs.
-enum class Home { input, output, first_layer, layers_that_use_it };
 
 /// Names outside the layers that belong elsewhere than with the output. Source: the engine's table of tensors
 /// (llama.cpp v0.5.0, llama-arch) and its recorded buffers.
@@ -49,6 +47,8 @@ bool is_expert_weight(std::string_view name) {
   constexpr std::string_view parts[] = {"up_", "down_", "gate_", "gate_up_"};
   constexpr std::string_view ends[] = {"exps", "chexps"};
   constexpr std::string_view start = ".ffn_";
+  // Asked for every weight, of which few are experts'.
+  if (name.find(ends[0]) == std::string_view::npos) return false;
   const auto at = name.find(start);
   if (at == std::string_view::npos) return false;
   const auto rest = name.substr(at + start.size());
@@ -118,95 +118,6 @@ int device_of(int layer, int layers, std::int64_t gpu_layers, const std::vector<
       std::min<std::ptrdiff_t>(found - split.begin(), static_cast<std::ptrdiff_t>(split.size()) - 1));
 }
 
-struct Placer {
-  const Model& model;
-  const Architecture& architecture;
-  const OffloadRequest& request;
-  const std::vector<float>& split;
-  Placement& placement;
-
-  [[nodiscard]] int layer_device(int layer) const {
-    const auto index = static_cast<std::size_t>(layer);
-    return layer >= 0 && index < placement.layer_devices.size() ? placement.layer_devices[index]
-                                                                : placement.output_device;
-  }
-  DeviceShare& share(int device) { return placement.shares[static_cast<std::size_t>(device + 1)]; }
-
-  void add_weight(const Tensor& tensor, int device) {
-    const BufferRule rule = device == Placement::host
-                                ? cpu_buffer_rule
-                                : request.devices[static_cast<std::size_t>(device)].buffer;
-    share(device).weights += buffer_size(tensor, rule);
-  }
-
-  /// A weight of a layer or of the output: whole on `device`, or its rows over all of them.
-  void add_multiplied(const Tensor& tensor, int device) {
-    const bool cut = request.split_mode == SplitMode::row && request.devices.size() > 1 &&
-                     device != Placement::host && is_cut_by_rows(tensor);
-    if (!cut) return add_weight(tensor, device);
-    std::int64_t first = 0;
-    for (std::size_t i = 0; i < split.size(); ++i) {
-      auto end = static_cast<std::int64_t>(static_cast<float>(tensor.dimensions[1]) * split[i]);
-      end = i + 1 == split.size() ? tensor.dimensions[1] : end - end % rows_per_group;
-      Tensor part = tensor;
-      part.dimensions[1] = std::max<std::int64_t>(0, end - first);
-      if (part.dimensions[1] > 0) add_weight(part, static_cast<int>(i));
-      first = std::max(first, end);
-    }
-  }
-
-  /// Frequencies exist once on each device that holds a layer turning by them; Gemma 4's windowed layers do
-  /// not.
-  void add_frequencies(const Tensor& tensor) {
-    const bool dense_only = model.architecture == "gemma4";
-    std::set<int> devices;
-    for (int layer = 0; layer < model.hyperparameters.main_layer_count(); ++layer)
-      if (!dense_only || !is_windowed(architecture.cache, model.hyperparameters, layer))
-        devices.insert(layer_device(layer));
-    for (const int device : devices) add_weight(tensor, device);
-  }
-
-  void add_outside_layers(const Tensor& tensor, bool tied) {
-    const auto home = home_of(model, tensor.name);
-    if (home == Home::layers_that_use_it) return add_frequencies(tensor);
-    if (home == Home::first_layer) return add_multiplied(tensor, layer_device(0));
-    if (home == Home::output) return add_multiplied(tensor, placement.output_device);
-    add_weight(tensor, Placement::host);
-    const bool second = placement.output_device != Placement::host || copies_in_engine(model, tensor) > 1;
-    if (tied && second && tensor.name == "token_embd.weight") add_weight(tensor, placement.output_device);
-  }
-
-  void add_weights() {
-    const bool tied = model.find_tensor("output.weight") == nullptr;
-    for (const auto& tensor : model.tensors) {
-      if (copies_in_engine(model, tensor) == 0) continue;
-      if (const auto moved = placement.overridden.find(tensor.name); moved != placement.overridden.end()) {
-        add_weight(tensor, moved->second);
-        continue;
-      }
-      const int layer = layer_of(tensor.name);
-      if (layer < 0) {
-        add_outside_layers(tensor, tied);
-        continue;
-      }
-      const bool kept = layer < request.cpu_expert_layers && is_expert_weight(tensor.name);
-      add_multiplied(tensor, kept ? Placement::host : layer_device(layer));
-    }
-  }
-
-  void add_context(const ContextLayout& layout) {
-    for (const auto& entry : layout) {
-      const int device = request.kv_offload ? layer_device(entry.layer) : Placement::host;
-      const auto alignment = device == Placement::host
-                                 ? cpu_buffer_rule.alignment
-                                 : request.devices[static_cast<std::size_t>(device)].buffer.alignment;
-      const Bytes size = allocated_size(entry.memory, alignment);
-      (std::holds_alternative<RecurrentState>(entry.memory) ? share(device).states : share(device).caches) +=
-          size;
-    }
-  }
-};
-
 /// The weights that the overrides' patterns match, and where to they move.
 Result<std::map<std::string, int, std::less<>>> overridden(const Model& model,
                                                            const OffloadRequest& request) {
@@ -225,46 +136,177 @@ Result<std::map<std::string, int, std::less<>>> overridden(const Model& model,
   return moved;
 }
 
+/// Whether two weights are always on the same device, so that they can be placed as one.
+bool go_together(const PlacedWeight& a, const PlacedWeight& b) {
+  const auto plain = [](const PlacedWeight& w) { return w.layer >= 0 && !w.cut && !w.moved; };
+  return plain(a) && plain(b) && a.layer == b.layer && a.expert == b.expert;
+}
+
+/// The device of a layer's weights and caches; what is in no layer goes with the output.
+int layer_device(const Placement& placement, int layer) {
+  const auto index = static_cast<std::size_t>(layer);
+  return layer >= 0 && index < placement.layer_devices.size() ? placement.layer_devices[index]
+                                                              : placement.output_device;
+}
+
+DeviceShare& share_of(Placement& placement, int device) {
+  return placement.shares[static_cast<std::size_t>(device + 1)];
+}
+
 }  // namespace
+
+Result<Placer> Placer::of(const Model& model, const Architecture& architecture, const ContextLayout& layout,
+                          const OffloadRequest& request) {
+  Placer placer(model, architecture, layout, request);
+  auto split = cumulative_split(request);
+  if (!split) return tl::unexpected(split.error());
+  placer.split_ = std::move(*split);
+  auto moved = overridden(model, request);
+  if (!moved) return tl::unexpected(moved.error());
+  placer.overridden_ = std::move(*moved);
+  placer.look_at_weights();
+  return placer;
+}
+
+void Placer::look_at_weights() {
+  rules_ = {cpu_buffer_rule};
+  rule_of_memory_ = {0};
+  for (const auto& device : request_->devices) {
+    const auto known = std::find(rules_.begin(), rules_.end(), device.buffer);
+    rule_of_memory_.push_back(static_cast<std::size_t>(known - rules_.begin()));
+    if (known == rules_.end()) rules_.push_back(device.buffer);
+  }
+  tied_ = model_->find_tensor("output.weight") == nullptr;
+  const bool by_rows = request_->split_mode == SplitMode::row && request_->devices.size() > 1;
+  const bool drops_layers = model_->hyperparameters.next_token_layer_count() > 0;
+  for (const auto& tensor : model_->tensors) {
+    const int layer = layer_of(tensor.name);
+    const int copies = layer < 0 || drops_layers ? copies_in_engine(*model_, tensor) : 1;
+    if (copies == 0) continue;
+    PlacedWeight weight{&tensor,    layer, Home::output, false, by_rows && is_cut_by_rows(tensor),
+                        copies > 1, {}};
+    if (layer < 0)
+      weight.home = home_of(*model_, tensor.name);
+    else
+      weight.expert = is_expert_weight(tensor.name);
+    if (const auto moved = overridden_.find(tensor.name); moved != overridden_.end())
+      weight.moved = moved->second;
+    if (!weights_.empty() && go_together(weights_.back(), weight)) {
+      for (std::size_t rule = 0; rule < rules_.size(); ++rule)
+        sizes_[sizes_.size() - rules_.size() + rule] += buffer_size(tensor, rules_[rule]);
+      continue;
+    }
+    weights_.push_back(weight);
+    for (const auto& rule : rules_) sizes_.push_back(buffer_size(tensor, rule));
+  }
+}
+
+Bytes Placer::size(std::size_t weight, int device) const {
+  return sizes_[weight * rules_.size() + rule_of_memory_[static_cast<std::size_t>(device + 1)]];
+}
+
+void Placer::add_weight(Placement& placement, std::size_t weight, int device) const {
+  share_of(placement, device).weights += size(weight, device);
+}
+
+/// A weight of a layer or of the output: whole on `device`, or its rows over all of them.
+void Placer::add_multiplied(Placement& placement, std::size_t weight, int device) const {
+  if (!weights_[weight].cut || device == Placement::host) return add_weight(placement, weight, device);
+  const Tensor& tensor = *weights_[weight].tensor;
+  std::int64_t first = 0;
+  for (std::size_t i = 0; i < split_.size(); ++i) {
+    auto end = static_cast<std::int64_t>(static_cast<float>(tensor.dimensions[1]) * split_[i]);
+    end = i + 1 == split_.size() ? tensor.dimensions[1] : end - end % rows_per_group;
+    Tensor part = tensor;
+    part.dimensions[1] = std::max<std::int64_t>(0, end - first);
+    if (part.dimensions[1] > 0)
+      share_of(placement, static_cast<int>(i)).weights += buffer_size(part, request_->devices[i].buffer);
+    first = std::max(first, end);
+  }
+}
+
+/// Frequencies exist once on each device that holds a layer turning by them; Gemma 4's windowed layers do
+/// not.
+void Placer::add_frequencies(Placement& placement, std::size_t weight) const {
+  const bool dense_only = model_->architecture == "gemma4";
+  std::set<int> devices;
+  for (int layer = 0; layer < model_->hyperparameters.main_layer_count(); ++layer)
+    if (!dense_only || !is_windowed(architecture_->cache, model_->hyperparameters, layer))
+      devices.insert(layer_device(placement, layer));
+  for (const int device : devices) add_weight(placement, weight, device);
+}
+
+void Placer::add_outside_layers(Placement& placement, std::size_t weight) const {
+  const Home home = weights_[weight].home;
+  if (home == Home::layers_that_use_it) return add_frequencies(placement, weight);
+  if (home == Home::first_layer) return add_multiplied(placement, weight, layer_device(placement, 0));
+  if (home == Home::output) return add_multiplied(placement, weight, placement.output_device);
+  add_weight(placement, weight, Placement::host);
+  const bool second = placement.output_device != Placement::host || weights_[weight].second;
+  if (tied_ && second && weights_[weight].tensor->name == "token_embd.weight")
+    add_weight(placement, weight, placement.output_device);
+}
+
+void Placer::add_weights(Placement& placement, std::int64_t cpu_expert_layers) const {
+  for (std::size_t i = 0; i < weights_.size(); ++i) {
+    const auto& weight = weights_[i];
+    if (weight.moved) {
+      add_weight(placement, i, *weight.moved);
+    } else if (weight.layer < 0) {
+      add_outside_layers(placement, i);
+    } else {
+      const bool kept = weight.expert && weight.layer < cpu_expert_layers;
+      add_multiplied(placement, i, kept ? Placement::host : layer_device(placement, weight.layer));
+    }
+  }
+}
+
+void Placer::add_context(Placement& placement) const {
+  for (const auto& entry : *layout_) {
+    const int device = request_->kv_offload ? layer_device(placement, entry.layer) : Placement::host;
+    const auto& rule = rules_[rule_of_memory_[static_cast<std::size_t>(device + 1)]];
+    const Bytes size = allocated_size(entry.memory, rule.alignment);
+    auto& share = share_of(placement, device);
+    (std::holds_alternative<RecurrentState>(entry.memory) ? share.states : share.caches) += size;
+  }
+}
+
+Result<Placement> Placer::place(std::int64_t gpu_layers, std::int64_t cpu_expert_layers) const {
+  if (gpu_layers < 0 || cpu_expert_layers < 0)
+    return fail(ErrorCode::usage, "--gpu-layers and --n-cpu-moe must not be negative", "Give 0 or more.");
+  Placement placement;
+  placement.shares.push_back({"CPU", {}, {}, {}, unknown<Bytes>("the host's budget is judged apart")});
+  for (const auto& device : request_->devices)
+    placement.shares.push_back({device.name, {}, {}, {}, device.capacity});
+  const int layers = model_->hyperparameters.layer_count();
+  for (int layer = 0; layer < layers; ++layer)
+    placement.layer_devices.push_back(device_of(layer, layers, gpu_layers, split_));
+  placement.output_device = device_of(layers, layers, gpu_layers, split_);
+  placement.overridden = overridden_;
+  add_weights(placement, cpu_expert_layers);
+  add_context(placement);
+  return placement;
+}
 
 Result<Placement> place(const Model& model, const Architecture& architecture, const ContextLayout& layout,
                         const OffloadRequest& request) {
-  if (request.gpu_layers < 0 || request.cpu_expert_layers < 0)
-    return fail(ErrorCode::usage, "--gpu-layers and --n-cpu-moe must not be negative", "Give 0 or more.");
-  const auto split = cumulative_split(request);
-  if (!split) return tl::unexpected(split.error());
-  Placement placement;
-  placement.shares.push_back({"CPU", {}, {}, {}, unknown<Bytes>("the host's budget is judged apart")});
-  for (const auto& device : request.devices)
-    placement.shares.push_back({device.name, {}, {}, {}, device.capacity});
-  const int layers = model.hyperparameters.layer_count();
-  for (int layer = 0; layer < layers; ++layer)
-    placement.layer_devices.push_back(device_of(layer, layers, request.gpu_layers, *split));
-  placement.output_device = device_of(layers, layers, request.gpu_layers, *split);
-  auto moved = overridden(model, request);
-  if (!moved) return tl::unexpected(moved.error());
-  placement.overridden = std::move(*moved);
-  Placer placer{model, architecture, request, *split, placement};
-  placer.add_weights();
-  placer.add_context(layout);
-  return placement;
+  const auto placer = Placer::of(model, architecture, layout, request);
+  if (!placer) return tl::unexpected(placer.error());
+  return placer->place(request.gpu_layers, request.cpu_expert_layers);
 }
 
 int device_of_weight(const Model& model, const Placement& placement, const OffloadRequest& request,
                      std::string_view name) {
-  if (const auto moved = placement.overridden.find(name); moved != placement.overridden.end())
-    return moved->second;
+  if (!placement.overridden.empty())
+    if (const auto moved = placement.overridden.find(name); moved != placement.overridden.end())
+      return moved->second;
   const int layer = layer_of(name);
-  const auto layer_device = [&](int of) {
-    const auto index = static_cast<std::size_t>(of);
-    return index < placement.layer_devices.size() ? placement.layer_devices[index] : placement.output_device;
-  };
   if (layer >= 0)
     return layer < request.cpu_expert_layers && is_expert_weight(name) ? Placement::host
-                                                                       : layer_device(layer);
+                                                                       : layer_device(placement, layer);
   const Home home = home_of(model, name);
   if (home == Home::layers_that_use_it) return everywhere;
-  if (home == Home::first_layer) return layer_device(0);
+  if (home == Home::first_layer) return layer_device(placement, 0);
   return home == Home::output ? placement.output_device : Placement::host;
 }
 

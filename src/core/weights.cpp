@@ -1,6 +1,7 @@
 #include "llmsize/core/weights.hpp"
 
 #include <algorithm>
+#include <vector>
 
 namespace llmsize {
 namespace {
@@ -18,15 +19,28 @@ bool holds_embedding_twice(const Model& model) {
 }  // namespace
 
 WeightSizes weight_sizes(const Model& model) {
+  struct OfType {
+    TensorType type;
+    std::int64_t count = 0;
+    Bytes size;
+  };
+  // A model has a handful of types, so that going through them costs less than looking names up.
+  std::vector<OfType> types;
   WeightSizes sizes;
   for (const auto& tensor : model.tensors) {
     const Bytes size = tensor.size();
     sizes.tensors += size;
     sizes.cpu_buffer += buffer_size(tensor);
     sizes.file_data += align_up(size, model.alignment);
-    const std::string type(tensor.type.name());
-    ++sizes.count_by_type[type];
-    sizes.bytes_by_type[type] += size;
+    auto of_type =
+        std::find_if(types.begin(), types.end(), [&](const OfType& t) { return t.type == tensor.type; });
+    if (of_type == types.end()) of_type = types.insert(types.end(), {tensor.type, 0, {}});
+    ++of_type->count;
+    of_type->size += size;
+  }
+  for (const auto& [type, count, size] : types) {
+    sizes.count_by_type[std::string(type.name())] += count;
+    sizes.bytes_by_type[std::string(type.name())] += size;
   }
   return sizes;
 }

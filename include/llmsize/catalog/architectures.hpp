@@ -1,4 +1,5 @@
 #pragma once
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,18 @@ namespace llmsize::catalog {
 /// The architecture that GGUF files name `id` in general.architecture.
 /// Errors: not_found for one the catalog does not have; malformed with file, JSON pointer and remedy.
 Result<Architecture> load_architecture(const Catalog& catalog, std::string_view id);
+
+/// Loads every architecture once, for many models of few architectures. The catalog must outlive it.
+class ArchitectureLoader {
+ public:
+  explicit ArchitectureLoader(const Catalog& catalog) : catalog_(catalog) {}
+  /// As `load_architecture`; the answer lives as long as the loader.
+  const Result<Architecture>& load(const std::string& id);
+
+ private:
+  const Catalog& catalog_;
+  std::map<std::string, Result<Architecture>> loaded_;
+};
 
 /// The table of config.json keys that all architectures share (data/config_keys.json).
 Result<ConfigRule> load_config_keys(const Catalog& catalog);

@@ -113,9 +113,11 @@ Result<Footprint> footprint(const Model& model, const Architecture& architecture
                             const Residency& residency, const Scratch* known_scratch = nullptr);
 
 /// Sizes `model` for `run` with the layers that `offload` moves on its devices; `fitting_gpu_layers` becomes
-/// as many as fit there. Errors: those of placing and of the run's graph.
+/// as many as fit there. `known_scratch`, where given, stands for every device's: an empty one gives a bound
+/// without building the run's graph. Errors: those of placing and of that graph.
 Result<Footprint> footprint(const Model& model, const Architecture& architecture, const Run& run,
-                            const Residency& residency, const OffloadRequest& offload);
+                            const Residency& residency, const OffloadRequest& offload,
+                            const Scratch* known_scratch = nullptr);
 
 /// A part that comes beside the model, on the host or on a device of `footprint`.
 struct Companion {

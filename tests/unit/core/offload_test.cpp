@@ -61,6 +61,27 @@ TEST_CASE("Of a model with experts every layer moves, and as few experts as need
   CHECK(chosen(eight_layers(true), 4) == Chosen{7, 8});
 }
 
+TEST_CASE("The most layers that fit beside their scratch are found, as trying each number finds them") {
+  const auto model = eight_layers(false);
+  Scratch scratch;
+  scratch.size = scratch.low = scratch.high = Bytes(matrix * 3);
+  const Architecture architecture;
+  const ContextLayout nothing;
+  const OffloadSubject subject{model, architecture, nothing, nullptr, scratch};
+  for (std::int64_t room = 2; room <= 13; ++room) {
+    OffloadRequest request;
+    request.devices = test::generic_devices(1, request.fit_margin + Bytes(matrix * room));
+    std::int64_t most = 0;
+    for (request.gpu_layers = 1; request.gpu_layers <= 9; ++request.gpu_layers) {
+      const auto spread = spread_model(subject, request);
+      REQUIRE(spread);
+      if (spread->devices[0].high() <= Bytes(matrix * room)) most = request.gpu_layers;
+    }
+    request.gpu_layers = fitting_gpu_layers;
+    CHECK(fit_model(subject, request)->request.gpu_layers == most);
+  }
+}
+
 TEST_CASE("Where the user placed weights, every layer moves, as in the engine") {
   OffloadRequest request;
   request.tensor_split = {1};
