@@ -61,7 +61,9 @@ Fact<BytesPerSecond> firmware_bandwidth(const FileReader& files, const std::stri
   for (const char* access : {"access1", "access0"}) {
     const std::string path = fmt::format("{}/{}/initiators/read_bandwidth", folder, access);
     constexpr double mebibytes_unit = 1024.0 * 1024;
-    if (const auto value = read_integer(files, path); value && *value > 0)
+    // A thousand times what the fastest memory of a package does; more is damage.
+    constexpr std::int64_t highest = std::int64_t{1} << 33;
+    if (const auto value = read_integer(files, path); value && *value > 0 && *value < highest)
       return reported(BytesPerSecond(static_cast<double>(*value) * mebibytes_unit), path);
   }
   return unknown<BytesPerSecond>("the firmware states none (HMAT)");

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include <nlohmann/json.hpp>
@@ -14,7 +15,8 @@ Json plain(Bytes size) {
   return size.value();
 }
 Json plain(BytesPerSecond rate) {
-  return std::llround(rate.per_second());
+  constexpr double highest = 1e18;  // What an integer can hold.
+  return std::llround(std::min(rate.per_second(), highest));
 }
 template <class T>
 Json plain(const T& value) {
