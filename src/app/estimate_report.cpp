@@ -115,6 +115,16 @@ void note_paging(const Host& host, EstimateReport& report) {
   report.notes.push_back(std::move(note));
 }
 
+/// The engine goes on with a warning where it may not lock what --load-mode mlock wants locked.
+void note_locking(const Host& host, EstimateReport& report) {
+  const auto& limit = host.limits.memlock;
+  if (!report.footprint.locked || !limit.known() || *limit.value >= report.footprint.file_backed) return;
+  report.notes.push_back(fmt::format(
+      "only {} may be locked here ({}), so most of the file stays unlocked: raise it with ulimit -l or "
+      "LimitMEMLOCK=",
+      size_text(*limit.value), limit.source));
+}
+
 /// Devices of the run: a machine that only --ram describes has none but those that --gpu names.
 Result<void> add_devices(const Services& services, const Host& host, EstimateOptions& options,
                          std::vector<std::string>& notes) {
@@ -134,6 +144,7 @@ void judge_report(const EstimateOptions& options, const Host& host, EstimateRepo
   const std::string bound_by = options.ram ? "--ram" : host.effective.bound_by;
   report.verdict = judge(report.footprint, budget, bound_by);
   note_paging(options.ram ? Host{} : host, report);
+  if (!options.ram) note_locking(host, report);
 }
 
 /// Speeds on `host`; a machine that only --ram describes has no known bandwidth unless --bandwidth says it.

@@ -36,7 +36,7 @@ Result<Reserve> probed(const Host& host, PlanReport& report) {
   report.threads = host.effective.threads.value;
   report.numa_nodes = std::max<int>(
       1, static_cast<int>(std::count_if(host.numa.begin(), host.numa.end(), [](const NumaNode& node) {
-        return !node.cpus.empty() && node.kind == "dram";
+        return !node.cpus.empty() && node.is_system();
       })));
   return Reserve{total, std::max(Bytes(0), total - *host.effective.memory.value)};
 }

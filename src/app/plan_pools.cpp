@@ -23,7 +23,7 @@ std::vector<PlanPool> node_pools(const Host& host, const PlanOptions& options, c
   std::vector<PlanPool> pools;
   if (!options.ram && !options.numa_nodes) {
     for (const auto& node : host.numa) {
-      if (node.cpus.empty() || node.kind != "dram" || !node.total.known()) continue;
+      if (node.cpus.empty() || !node.is_system() || !node.total.known()) continue;
       PlanPool pool;
       pool.capacity = *node.total.value;
       pool.numa_node = node.id;

@@ -73,7 +73,7 @@ ReachedNodes reached_nodes(const Host& host) {
   ReachedNodes nodes;
   const auto& allowed = host.limits.allowed_cpus.value;
   for (const auto& node : host.numa) {
-    if (node.kind != "dram" || node.cpus.empty()) continue;
+    if (!node.is_system() || node.cpus.empty()) continue;
     ++nodes.all;
     if (!allowed || std::any_of(node.cpus.begin(), node.cpus.end(), [&](int cpu) {
           return std::find(allowed->begin(), allowed->end(), cpu) != allowed->end();

@@ -66,8 +66,8 @@ void add_processor(const Host& host, Key& key) {
   key.add("logical", cpu.logical_online);
   key.add("packages", cpu.packages);
   for (const auto& kind : cpu.kinds)
-    key.add("kind",
-            kind.name + " " + std::to_string(kind.cores) + "x" + std::to_string(kind.threads_per_core));
+    key.add("kind", kind.name.value_or("?") + " " + std::to_string(kind.cores) + "x" +
+                        std::to_string(kind.threads_per_core));
   for (const auto& flag : cpu.isa.value_or({"?"})) key.add("isa", flag);
   key.add("threads", host.effective.threads);
   key.add("allowed", host.limits.allowed_cpus);
@@ -84,7 +84,7 @@ std::string key_of(const Host& host) {
   key.add_known("measured", host.memory.measured_bandwidth);
   add_processor(host, key);
   for (const auto& node : host.numa) {
-    key.add("node", std::to_string(node.id) + " " + node.kind + " " + list_text(node.cpus));
+    key.add("node", std::to_string(node.id) + " " + node.kind.value_or("?") + " " + list_text(node.cpus));
     key.add_known("node total", node.total);
   }
   for (const auto& gpu : host.gpus) {
@@ -265,8 +265,8 @@ std::optional<std::string> contradiction_in(const Host& host) {
     return std::string(what) + ": " + size_text(*part.value) + " of " + size_text(*whole.value);
   };
   // Where GPUs' memory is among the nodes, the kernel counts what is free there, too.
-  const bool counts_gpus = std::any_of(host.numa.begin(), host.numa.end(),
-                                       [](const NumaNode& node) { return node.kind == "gpu"; });
+  const bool counts_gpus =
+      std::any_of(host.numa.begin(), host.numa.end(), [](const NumaNode& node) { return node.is_gpu(); });
   if (!counts_gpus && above(host.memory.available, host.memory.total))
     return sizes("more memory is available than there is", host.memory.available, host.memory.total);
   if (above(host.effective.memory, host.memory.total))
@@ -282,7 +282,7 @@ std::optional<std::string> contradiction_in(const Host& host) {
   Bytes in_nodes;
   for (const auto& node : host.numa) {
     if (!nodes.insert(node.id).second) return "two NUMA nodes have the number " + std::to_string(node.id);
-    if (node.kind == "dram") in_nodes += node.total.value_or(Bytes());
+    if (node.is_system()) in_nodes += node.total.value_or(Bytes());
   }
   // Nodes include what firmware keeps, which is far below a tenth.
   constexpr std::int64_t parts = 10, at_most = 11;

@@ -105,7 +105,7 @@ constexpr Rule rules[] = {
     {"/proc/version", without_builder},
     {"/status",
      [](const std::string& text) {
-       return lines_with(text, {"Cpus_allowed_list", "Mems_allowed_list"});
+       return lines_with(text, {"Cpus_allowed_list", "Mems_allowed_list", "CapEff"});
      }},
     {"/proc/sysinfo", [](const std::string& text) { return lines_with(text, {"VM00 Control Program"}); }},
     // Of a GPU, beside its UUID.

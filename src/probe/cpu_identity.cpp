@@ -136,16 +136,27 @@ std::map<int, std::string> kinds_by_capacity(const FileReader& files, const std:
 std::vector<CpuKind> kinds_of(const Surroundings& from, const CpuFacts& cpu,
                               const std::map<int, std::string>& core_names) {
   const FileReader& files = from.files;
+  std::string source = "/sys/devices/cpu_core and cpu_atom";
   auto names = event_source_kinds(files);
-  if (names.empty()) names = register_kinds(from.system, cpu.online.value_or({}));
-  names.insert(core_names.begin(), core_names.end());
-  if (names.empty()) names = kinds_by_capacity(files, cpu.cores);
+  if (names.empty()) {
+    names = register_kinds(from.system, cpu.online.value_or({}));
+    source = "CPUID 0x1a";
+  }
+  if (names.empty()) {
+    names = core_names;
+    source = "CPU implementer and part";
+  }
+  const bool by_capacity = names.empty();
+  if (by_capacity) {
+    names = kinds_by_capacity(files, cpu.cores);
+    source = names.empty() ? "nothing tells cores apart" : "/sys/devices/system/cpu/cpu*/cpu_capacity";
+  }
   std::map<std::string, CpuKind> kinds;
   for (const auto& core : cpu.cores) {
     const auto named = names.find(core.front());
     const std::string name = named == names.end() ? std::string() : named->second;
     CpuKind& kind = kinds[name];
-    kind.name = name;
+    kind.name = derived(name, source);
     ++kind.cores;
     kind.threads_per_core = std::max(kind.threads_per_core, static_cast<int>(core.size()));
     kind.cpus.insert(kind.cpus.end(), core.begin(), core.end());
@@ -157,7 +168,8 @@ std::vector<CpuKind> kinds_of(const Surroundings& from, const CpuFacts& cpu,
   std::vector<CpuKind> result;
   for (auto& [name, kind] : kinds) {
     std::sort(kind.cpus.begin(), kind.cpus.end());
-    if (kind.name.empty()) kind.name = kinds.size() == 1 ? "all" : "other";
+    if (name.empty() || (by_capacity && kinds.size() == 1))
+      kind.name = derived(std::string(kinds.size() == 1 ? "all" : "other"), source);
     result.push_back(std::move(kind));
   }
   // The fastest kind first; by name where nothing says how fast.
@@ -166,7 +178,7 @@ std::vector<CpuKind> kinds_of(const Surroundings& from, const CpuFacts& cpu,
   });
   // Intel's event sources say which kind is the fast one even where no frequency is known.
   std::stable_partition(result.begin(), result.end(),
-                        [](const CpuKind& k) { return k.name == "performance"; });
+                        [](const CpuKind& k) { return k.name.value == "performance"; });
   return result;
 }
 

@@ -24,7 +24,7 @@ std::optional<Bound> node_bound(const Host& host) {
   Bytes total, room;
   bool restricted = false;
   for (const auto& node : host.numa) {
-    if (node.kind == "gpu") continue;
+    if (node.is_gpu()) continue;
     const bool is_allowed = std::binary_search(allowed.value->begin(), allowed.value->end(), node.id);
     restricted = restricted || (!is_allowed && node.total.value_or(Bytes()) > Bytes());
     if (!is_allowed) continue;
@@ -37,22 +37,11 @@ std::optional<Bound> node_bound(const Host& host) {
                fmt::format("allowed NUMA nodes {} ({})", cpu_list_text(*allowed.value), allowed.source)};
 }
 
-/// MemAvailable counts what is free on nodes of GPUs, too, where those are nodes: no RAM of the host's.
-Bound available_bound(const Host& host) {
-  const auto& available = host.memory.available;
-  Bytes of_gpus;
-  for (const auto& node : host.numa)
-    if (node.kind == "gpu") of_gpus += node.available.value_or(node.free.value_or(Bytes()));
-  const std::string source = fmt::format("available memory: {}", available.source);
-  if (of_gpus == Bytes()) return {*available.value, source};
-  return {std::max(Bytes(), *available.value - of_gpus), source + ", less what is free on the GPUs' nodes"};
-}
-
 void derive_memory(Host& host) {
   std::vector<Bound> bounds;
   const auto& memory = host.memory;
   if (memory.available.known()) {
-    bounds.push_back(available_bound(host));
+    bounds.push_back({*memory.available.value, fmt::format("available memory: {}", memory.available.source)});
   } else if (memory.total.known()) {
     bounds.push_back({*memory.total.value, fmt::format("total memory: {}", memory.total.source)});
   }
@@ -93,6 +82,33 @@ Fact<int> limited_threads(const Host& host, int cores, std::string source) {
   return derived(cores, std::move(source));
 }
 
+/// How many of the kinds, which are sorted by speed, are about as fast as the first. A phone has one core
+/// that clocks a little higher than the other fast ones. Intel's two kinds differ by more than their clocks.
+std::size_t fast_kinds(const CpuFacts& cpu) {
+  constexpr double about_as_fast = 0.8;
+  const CpuKind& first = cpu.kinds.front();
+  if (!first.max_megahertz.known() || first.name.value == "performance") return 1;
+  const auto slower = std::find_if(cpu.kinds.begin(), cpu.kinds.end(), [&](const CpuKind& kind) {
+    return kind.max_megahertz.value_or(0) < about_as_fast * *first.max_megahertz.value;
+  });
+  return static_cast<std::size_t>(slower - cpu.kinds.begin());
+}
+
+std::vector<int> fast_cpus(const CpuFacts& cpu) {
+  std::vector<int> cpus;
+  for (std::size_t i = 0; i < fast_kinds(cpu); ++i)
+    cpus.insert(cpus.end(), cpu.kinds[i].cpus.begin(), cpu.kinds[i].cpus.end());
+  std::sort(cpus.begin(), cpus.end());
+  return cpus;
+}
+
+std::string fast_names(const CpuFacts& cpu) {
+  std::string names;
+  for (std::size_t i = 0; i < fast_kinds(cpu); ++i)
+    names += (names.empty() ? "" : ", ") + cpu.kinds[i].name.value_or("unnamed");
+  return names;
+}
+
 void derive_threads(Host& host) {
   const auto& cpu = host.cpu;
   int all = cpu.online.known() ? allowed_cores(host, *cpu.online.value) : 0;
@@ -108,13 +124,12 @@ void derive_threads(Host& host) {
   host.effective.prompt_threads = limited_threads(host, all, "allowed physical cores");
   int fastest = all;
   if (cpu.kinds.size() > 1 && cpu.physical_cores.basis != Basis::overridden)
-    if (const int cores = allowed_cores(host, cpu.kinds.front().cpus); cores > 0)
-      fastest = std::min(cores, all);
+    if (const int cores = allowed_cores(host, fast_cpus(cpu)); cores > 0) fastest = std::min(cores, all);
   host.effective.threads = limited_threads(
       host, fastest,
       fastest == all
           ? "allowed physical cores"
-          : fmt::format("allowed {} cores: slower ones would hold the others up", cpu.kinds.front().name));
+          : fmt::format("allowed {} cores: slower ones would hold the others up", fast_names(cpu)));
 }
 
 void warn(Host& host, std::string message, std::string remedy) {
@@ -141,8 +156,11 @@ void add_warnings(Host& host) {
          fmt::format("this process may use {} of {} CPUs ({})", host.limits.allowed_cpus.value->size(),
                      host.cpu.online.value->size(), host.limits.allowed_cpus.source),
          "Widen the affinity or cpuset if that is not meant.");
+  if (memory.total.known() && !memory.available.known())
+    warn(host, fmt::format("how much of the memory is in use is unknown ({})", memory.available.source),
+         "Mount /proc, or state it with --available.");
   const auto distinct_memory = std::count_if(host.numa.begin(), host.numa.end(), [](const NumaNode& n) {
-    return n.total.value_or(Bytes()) > Bytes() && n.kind != "gpu";
+    return n.total.value_or(Bytes()) > Bytes() && !n.is_gpu();
   });
   if (distinct_memory > 1)
     warn(host,
@@ -159,6 +177,14 @@ void add_warnings(Host& host) {
 }
 
 }  // namespace
+
+Fact<int> threads_on(const Host& host, int node) {
+  const auto found =
+      std::find_if(host.numa.begin(), host.numa.end(), [&](const NumaNode& n) { return n.id == node; });
+  const int cores = found == host.numa.end() ? 0 : allowed_cores(host, found->cpus);
+  if (cores == 0) return unknown<int>(fmt::format("node {} states no processors", node));
+  return limited_threads(host, cores, fmt::format("allowed physical cores of node {}", node));
+}
 
 void derive_effective(Host& host) {
   derive_memory(host);

@@ -334,6 +334,30 @@ void gather_nvidia(const Surroundings& from, Host& host) {
   append_visible({visible}, std::move(gpus), host);
 }
 
+namespace {
+
+/// No file states the UUIDs by which AMD's variables can name GPUs, so such a value hides nothing here.
+Variable by_number(Variable variable, Host& host, std::size_t gpus) {
+  if (gpus == 0 || !variable.value || variable.value->find("GPU-") == std::string::npos) return variable;
+  host.warnings.push_back(
+      {fmt::format("{} names GPUs by UUID, which no file states: all are counted", variable.name),
+       "Name them by number."});
+  variable.value.reset();
+  return variable;
+}
+
+/// "0,1" for "0.0,0.1,1.0": Level Zero's mask can name parts of a GPU.
+std::string without_tiles(const std::string& mask) {
+  std::vector<std::string> cards;
+  for (const auto& part : comma_parts(mask))
+    if (auto card = part.substr(0, part.find('.'));
+        std::find(cards.begin(), cards.end(), card) == cards.end())
+      cards.push_back(std::move(card));
+  return fmt::format("{}", fmt::join(cards, ","));
+}
+
+}  // namespace
+
 void gather_sysfs_gpus(const Surroundings& from, Host& host) {
   const std::string root = "/sys/class/drm";
   std::vector<GpuFacts> amd, intel;
@@ -344,10 +368,18 @@ void gather_sysfs_gpus(const Surroundings& from, Host& host) {
       amd.push_back(amd_gpu(from.files, device));
     if (vendor == "0x8086") intel.push_back(intel_gpu(from, device));
   }
-  // The runtime's variable filters first, and HIP numbers what is left.
-  append_visible({variable_of(from, "ROCR_VISIBLE_DEVICES"), variable_of(from, "HIP_VISIBLE_DEVICES")},
-                 std::move(amd), host);
-  append_visible({variable_of(from, "ZE_AFFINITY_MASK")}, std::move(intel), host);
+  // The runtime's variable filters first, and HIP numbers what is left. HIP takes CUDA's name for its own.
+  const Variable runtime = variable_of(from, "ROCR_VISIBLE_DEVICES");
+  Variable hip = variable_of(from, "HIP_VISIBLE_DEVICES");
+  const bool for_nvidia = std::any_of(host.gpus.begin(), host.gpus.end(),
+                                      [](const GpuFacts& gpu) { return gpu.vendor == "NVIDIA"; });
+  if (!hip.value && !amd.empty() && !for_nvidia) hip = variable_of(from, "CUDA_VISIBLE_DEVICES");
+  const std::vector<Variable> variables = {by_number(runtime, host, amd.size()),
+                                           by_number(hip, host, amd.size())};
+  append_visible(variables, std::move(amd), host);
+  Variable mask = variable_of(from, "ZE_AFFINITY_MASK");
+  if (mask.value) mask.value = without_tiles(*mask.value);
+  append_visible({mask}, std::move(intel), host);
 }
 
 void gather_listed_devices(const Surroundings& from, Host& host) {

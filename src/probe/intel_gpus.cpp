@@ -25,19 +25,20 @@ Number number_at(std::string_view bytes, std::size_t at) {
   return number;
 }
 
-/// The node that needs no right to the screen: "/dev/dri/renderD128".
-std::string render_node(const FileReader& files, const std::string& device) {
+/// The device's first node of this name in sysfs: "card1", or the one that needs no right to the screen,
+/// "renderD128". Empty where there is none.
+std::string node_named(const FileReader& files, const std::string& device, std::string_view prefix) {
   const auto names = files.list(device + "/drm");
   if (names)
     for (const auto& name : *names)
-      if (name.starts_with("renderD")) return "/dev/dri/" + name;
+      if (name.starts_with(prefix)) return name;
   return {};
 }
 
 void ask_driver(const Surroundings& from, const std::string& device, GpuFacts& gpu) {
-  const std::string node = render_node(from.files, device);
+  const std::string name = node_named(from.files, device, "renderD"), node = "/dev/dri/" + name;
   const std::string driver = uevent_value(from.files, device, "DRIVER");
-  if (from.system == nullptr || node.empty()) return;
+  if (from.system == nullptr || name.empty()) return;
   const auto answer = from.system->memory_regions(node, driver);
   const auto memory = answer ? parse_memory_regions(*answer, driver) : std::nullopt;
   if (!memory) return;
@@ -50,8 +51,9 @@ void ask_driver(const Surroundings& from, const std::string& device, GpuFacts& g
 }
 
 void read_files(const FileReader& files, const std::string& device, GpuFacts& gpu) {
-  for (const char* file :
-       {"/tile0/physical_vram_size_bytes", "/lmem_total_bytes", "/drm/card0/lmem_total_bytes"}) {
+  for (const std::string& file :
+       {std::string("/tile0/physical_vram_size_bytes"), std::string("/lmem_total_bytes"),
+        "/drm/" + node_named(files, device, "card") + "/lmem_total_bytes"}) {
     const auto text = read_trimmed(files, device + file);
     if (!text || gpu.memory_total.known()) continue;
     const auto decimal = parse_integer(*text);

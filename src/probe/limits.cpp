@@ -24,6 +24,18 @@ Fact<std::vector<int>> of_status(const FileReader& files, const char* key) {
   return reported(std::move(*numbers), fmt::format("{} ({})", status_path, key));
 }
 
+/// The kernel holds nobody to the limit who has CAP_IPC_LOCK (mlock(2)), unless it is root of a user
+/// namespace only.
+bool may_lock_anything(const FileReader& files) {
+  constexpr unsigned lock_bit = 14;
+  const auto status = parse_colon_lines(files.read_text(status_path).value_or(""));
+  const auto effective = status.find("CapEff");
+  const auto mask = effective == status.end() ? std::nullopt : parse_hexadecimal(effective->second);
+  if (!mask || (*mask >> lock_bit & 1U) == 0) return false;
+  const auto map = files.read_text("/proc/self/uid_map");
+  return map && fields_of(*map) == std::vector<std::string_view>{"0", "0", "4294967295"};
+}
+
 /// `fact` narrowed to what `other` allows, if that leaves anything.
 void narrow(Fact<std::vector<int>>& fact, const Fact<std::vector<int>>& other) {
   if (!other.known()) return;
@@ -79,6 +91,8 @@ void gather_limits(const Surroundings& from, Host& host) {
   const auto text = from.files.read_text("/proc/self/limits");
   const auto memlock = text ? parse_memlock(*text) : std::nullopt;
   limits.memlock = memlock.value_or(unknown<Bytes>("/proc/self/limits could not be read"));
+  if (may_lock_anything(from.files))
+    limits.memlock = unknown<Bytes>(fmt::format("{} (CAP_IPC_LOCK): unlimited", status_path));
 }
 
 }  // namespace llmsize::probe

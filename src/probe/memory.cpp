@@ -14,6 +14,17 @@ constexpr const char* meminfo_path = "/proc/meminfo";
 constexpr const char* node_root = "/sys/devices/system/node";
 constexpr const char* hugepages_root = "/sys/kernel/mm/hugepages";
 
+/// What `read` finds in the meminfo of GPUs' NUMA nodes, together: a driver can add GPU memory as nodes, and
+/// the kernel then counts it as RAM (POWER9 with V100).
+template <class Read>
+Bytes sum_of_gpu_nodes(const FileReader& files, Read read) {
+  Bytes sum;
+  for (const int node : gpu_nodes(files))
+    if (const auto text = files.read_text(fmt::format("{}/node{}/meminfo", node_root, node)))
+      sum += read(*text).value_or(Bytes());
+  return sum;
+}
+
 /// The sum over NUMA nodes of what `read` finds in a node's meminfo, for where /proc/meminfo cannot be read.
 template <class Read>
 std::optional<Bytes> sum_of_nodes(const FileReader& files, Read read) {
@@ -38,11 +49,8 @@ Fact<Bytes> total_memory(const Surroundings& from, const Meminfo& meminfo) {
         return measured(*bytes, "sysconf(_SC_PHYS_PAGES)");
     return unknown<Bytes>(fmt::format("{} has no MemTotal", meminfo_path));
   }
-  // A driver can add GPU memory as NUMA nodes, and the kernel then counts it as RAM (POWER9 with V100).
-  Bytes of_gpus;
-  for (const int node : gpu_nodes(from.files))
-    if (const auto text = from.files.read_text(fmt::format("{}/node{}/meminfo", node_root, node)))
-      of_gpus += parse_node_meminfo(*text, "MemTotal").value_or(Bytes());
+  const Bytes of_gpus = sum_of_gpu_nodes(
+      from.files, [](const std::string& text) { return parse_node_meminfo(text, "MemTotal"); });
   if (of_gpus == Bytes() || of_gpus >= *meminfo.total)
     return reported(*meminfo.total, fmt::format("{} (MemTotal)", meminfo_path));
   return derived(*meminfo.total - of_gpus,
@@ -175,6 +183,11 @@ void gather_memory(const Surroundings& from, Host& host) {
   MemoryFacts& memory = host.memory;
   memory.total = total_memory(from, meminfo);
   memory.available = available_memory(meminfo);
+  const Bytes free_on_gpus = sum_of_gpu_nodes(
+      from.files, [](const std::string& of_node) { return available_on_node(of_node, node_root).value; });
+  if (memory.available.known() && free_on_gpus > Bytes())
+    memory.available = derived(std::max(Bytes(), *memory.available.value - free_on_gpus),
+                               memory.available.source + ", less what is free on the GPUs' nodes");
   if (!memory.available.known())
     if (const auto bytes = sum_of_nodes(from.files, [](const std::string& of_node) {
           return available_on_node(of_node, node_root).value;

@@ -85,12 +85,18 @@ struct KindEvidence {
   bool cxl = false;
 };
 
-std::string kind_of(const NumaNode& node, const KindEvidence& evidence) {
-  if (evidence.gpu.count(node.id) != 0) return "gpu";
-  if (node.total.value_or(Bytes(1)) == Bytes()) return "empty";
-  if (const auto dax = evidence.dax.find(node.id); dax != evidence.dax.end()) return dax->second;
-  if (node.cpus.empty()) return evidence.cxl ? "cxl" : "memory_only";
-  return node.side_cache.known() ? "side_cache" : "dram";
+Fact<std::string> kind_of(const NumaNode& node, const KindEvidence& evidence) {
+  const auto kind = [](std::string name, std::string source) {
+    return derived(std::move(name), std::move(source));
+  };
+  if (evidence.gpu.count(node.id) != 0) return kind("gpu", "/proc/driver/nvidia/gpus/*/numa_status");
+  if (node.total.value_or(Bytes(1)) == Bytes()) return kind("empty", node.total.source);
+  if (const auto dax = evidence.dax.find(node.id); dax != evidence.dax.end())
+    return kind(dax->second, "/sys/bus/dax/devices");
+  if (node.cpus.empty() && evidence.cxl) return kind("cxl", "no processors, and /sys/bus/cxl/devices");
+  if (node.cpus.empty()) return kind("memory_only", "no processors");
+  return node.side_cache.known() ? kind("side_cache", node.side_cache.source)
+                                 : kind("dram", "processors and memory");
 }
 
 NumaNode node_of(const FileReader& files, int id, const std::vector<int>& online) {
@@ -149,7 +155,7 @@ void gather_numa(const Surroundings& from, Host& host) {
   all.total = host.memory.total;
   all.free = unknown<Bytes>("no NUMA nodes listed");
   all.available = host.memory.available;
-  all.kind = "dram";
+  all.kind = assumed(std::string("dram"), "no NUMA nodes listed");
   host.numa.push_back(std::move(all));
 }
 

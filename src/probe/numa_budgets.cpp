@@ -25,8 +25,7 @@ std::vector<Place> places_of(const Host& host) {
                                     [](const NumaNode& node) { return !node.cpus.empty(); });
   std::vector<Place> places;
   for (const auto& node : host.numa) {
-    const bool counts = (node.kind == "dram" || node.kind == "side_cache") && is_allowed(host, node.id) &&
-                        (!any_cpus || !node.cpus.empty());
+    const bool counts = node.is_system() && is_allowed(host, node.id) && (!any_cpus || !node.cpus.empty());
     const auto& room = node.available.known() ? node.available : node.free.known() ? node.free : node.total;
     if (counts && room.known()) places.push_back({node.id, *room.value});
   }
@@ -41,7 +40,7 @@ void derive_numa_budgets(Host& host) {
     const auto why =
         unknown<Bytes>(places.size() < 2 ? "fewer than two NUMA nodes with processors and memory are usable"
                                          : host.effective.memory.source);
-    host.numa_budgets = {why, -1, why, why};
+    host.numa_budgets = {why, -1, unknown<int>(why.source), why, why};
     return;
   }
   const Bytes all = *host.effective.memory.value;
@@ -51,6 +50,7 @@ void derive_numa_budgets(Host& host) {
   const auto count = static_cast<std::int64_t>(places.size());
   NumaBudgets& budgets = host.numa_budgets;
   budgets.bind_node = roomiest.node;
+  budgets.bind_threads = threads_on(host, roomiest.node);
   budgets.bind = derived(std::min(roomiest.room, all),
                          fmt::format("what node {} has, within the effective memory", roomiest.node));
   budgets.interleave =

@@ -49,7 +49,7 @@ void override_nodes(Host& host, std::int64_t count) {
   for (std::int64_t id = 0; id < count; ++id) {
     NumaNode node;
     node.id = static_cast<int>(id);
-    node.kind = "dram";
+    node.kind = overridden(std::string("dram"), "--numa");
     if (host.memory.total.known())
       node.total = overridden(Bytes(host.memory.total.value->value() / count), "--numa: equal shares");
     host.numa.push_back(std::move(node));

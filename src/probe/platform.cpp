@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "llmsize/core/text.hpp"
+#include "llmsize/probe/mounts.hpp"
 #include "llmsize/probe/probe.hpp"
 #include "llmsize/probe/text.hpp"
 
@@ -34,6 +35,11 @@ constexpr std::array dmi_markers = {NamedMark{"KVM", "kvm"},
 constexpr std::array container_markers = {
     NamedMark{"/docker", "docker"}, NamedMark{"/kubepods", "kubernetes"},   NamedMark{"/libpod", "podman"},
     NamedMark{"/lxc", "lxc"},       NamedMark{"/containerd", "containerd"}, NamedMark{"/garden", "garden"}};
+
+/// Parts of the places where they keep a container's own files.
+constexpr std::array mounted_markers = {
+    NamedMark{"/kubelet/pods/", "kubernetes"}, NamedMark{"/docker/containers/", "docker"},
+    NamedMark{"/overlay-containers/", "podman"}, NamedMark{"/containerd/", "containerd"}};
 
 /// Whether a mark stands anywhere in `text`, which must outlive the answer.
 auto contained_in(const std::string& text) {
@@ -145,6 +151,11 @@ Fact<std::string> container(const FileReader& files) {
   if (const auto text = files.read_text("/proc/self/cgroup"))
     if (auto name = name_of_first(container_markers, contained_in(*text)))
       return derived(std::move(*name), "/proc/self/cgroup");
+  // In a namespace of its own the control group's path is "/", but the managers mount some files of theirs.
+  for (const auto& mount : read_mounts(files))
+    if (mount.point == "/etc/hosts" || mount.point == "/etc/hostname" || mount.point == "/etc/resolv.conf")
+      if (auto name = name_of_first(mounted_markers, contained_in(mount.root)))
+        return derived(std::move(*name), fmt::format("/proc/self/mountinfo ({})", mount.point));
   if (const auto text = files.read_text("/proc/version"); text && text->find("gVisor") != std::string::npos)
     return reported(std::string("gvisor"), "/proc/version");
   return unknown<std::string>("no sign of a container");

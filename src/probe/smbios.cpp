@@ -71,11 +71,12 @@ std::optional<Bytes> module_size(const Structure& structure) {
   return (*size & in_kibibytes) != 0 ? kibibytes(count) : mebibytes(count);
 }
 
-std::int64_t speed_at(const Structure& structure, std::size_t at, std::size_t extended_at) {
-  constexpr std::uint64_t see_extended = 0xffff;
-  const auto speed = structure.number(at, 2).value_or(0);
-  return static_cast<std::int64_t>(speed == see_extended ? structure.number(extended_at, 4).value_or(0)
-                                                         : speed);
+/// In MT/s; 0 where it is not stated or beyond any memory there is.
+int speed_at(const Structure& structure, std::size_t at, std::size_t extended_at) {
+  constexpr std::uint64_t see_extended = 0xffff, highest = 1'000'000;
+  auto speed = structure.number(at, 2).value_or(0);
+  if (speed == see_extended) speed = structure.number(extended_at, 4).value_or(0);
+  return speed <= highest ? static_cast<int>(speed) : 0;
 }
 
 int socket_of(const std::string& text) {
@@ -109,14 +110,17 @@ std::optional<Dimm> parse_memory_device(std::string_view raw) {
   const auto size = module_size(structure);
   if (!size) return std::nullopt;
   Dimm dimm;
-  dimm.size = *size;
+  constexpr const char* source = "SMBIOS type 17";
+  dimm.size = reported(*size, source);
   dimm.locator = structure.text(offset::locator);
   // What the board runs the module at, else what the module could do.
+  const int configured = speed_at(structure, offset::configured_speed, offset::extended_configured_speed);
+  const int speed = configured > 0 ? configured : speed_at(structure, offset::speed, offset::extended_speed);
   dimm.mega_transfers_per_second =
-      speed_at(structure, offset::configured_speed, offset::extended_configured_speed);
-  if (dimm.mega_transfers_per_second == 0)
-    dimm.mega_transfers_per_second = speed_at(structure, offset::speed, offset::extended_speed);
-  dimm.channel = channel_of(dimm.locator, structure.text(offset::bank));
+      speed > 0 ? reported(speed, source) : unknown<int>("SMBIOS does not state it");
+  const int channel = channel_of(dimm.locator, structure.text(offset::bank));
+  dimm.channel = channel >= 0 ? derived(channel, "the slot's labels in SMBIOS")
+                              : unknown<int>("the slot's labels do not name it");
   return dimm;
 }
 
@@ -146,11 +150,11 @@ int channel_of(std::string_view locator, std::string_view bank) {
 Fact<BytesPerSecond> module_bandwidth(const std::vector<Dimm>& dimms, int packages) {
   if (dimms.empty()) return unknown<BytesPerSecond>("SMBIOS lists no modules (it is for root only)");
   std::set<int> channels;
-  std::int64_t slowest = dimms.front().mega_transfers_per_second;
+  int slowest = dimms.front().mega_transfers_per_second.value_or(0);
   for (const auto& dimm : dimms) {
-    channels.insert(dimm.channel);
+    channels.insert(dimm.channel.value_or(-1));
     // Modules on one board run at one speed, the slowest's.
-    slowest = std::min(slowest, dimm.mega_transfers_per_second);
+    slowest = std::min(slowest, dimm.mega_transfers_per_second.value_or(0));
   }
   const bool names_sockets = *channels.rbegin() >= channels_per_socket;
   // Some makers' letters stand for sockets ("A1" to "A12" on the first), so a letter per package says
@@ -161,7 +165,7 @@ Fact<BytesPerSecond> module_bandwidth(const std::vector<Dimm>& dimms, int packag
   if (slowest <= 0) return unknown<BytesPerSecond>("SMBIOS does not state the modules' speed");
   constexpr double mega = 1e6;
   const auto count = static_cast<double>(channels.size());
-  return derived(BytesPerSecond(count * static_cast<double>(slowest) * mega * bytes_per_transfer),
+  return derived(BytesPerSecond(count * slowest * mega * bytes_per_transfer),
                  fmt::format("SMBIOS: {} channels x {} MT/s x 8 bytes", channels.size(), slowest));
 }
 

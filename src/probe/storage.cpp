@@ -108,6 +108,20 @@ std::optional<std::string> block_name(const FileReader& files, const Mount& moun
   return std::nullopt;
 }
 
+/// What a program serves that is a file system: the well-known ones of distant storage. Others may read a
+/// local disk (mergerfs, encryption) or anything.
+Fact<std::string> kind_of_program(const std::string& type) {
+  constexpr std::array distant = {"sshfs",     "rclone",        "s3fs",      "gcsfuse",   "goofys",
+                                  "glusterfs", "ceph-fuse",     "ceph",      "juicefs",   "davfs",
+                                  "davfs2",    "curlftpfs",     "blobfuse",  "blobfuse2", "geesefs",
+                                  "mount-s3",  "mountpoint-s3", "seaweedfs", "alluxio"};
+  const std::string source = fmt::format("file system type {}: served by a program", type);
+  const auto dot = type.find('.');
+  const bool is_distant = dot != std::string::npos &&
+                          std::find(distant.begin(), distant.end(), type.substr(dot + 1)) != distant.end();
+  return is_distant ? derived(std::string("network"), source) : unknown<std::string>(source);
+}
+
 }  // namespace
 
 StorageFacts storage_of(const FileReader& files, const std::vector<Mount>& mounts, const std::string& path) {
@@ -136,8 +150,7 @@ StorageFacts storage_of(const FileReader& files, const std::vector<Mount>& mount
   }
   // "fuseblk" is a program too, but one that serves a local disk (NTFS, exFAT).
   if (mount->type.starts_with("fuse") && mount->type != "fuseblk") {
-    storage.kind =
-        derived(std::string("network"), fmt::format("file system type {}: served by a program", mount->type));
+    storage.kind = kind_of_program(mount->type);
     return storage;
   }
   const auto name = block_name(files, *mount);

@@ -80,9 +80,10 @@ class Rows {
 std::string modules_text(const std::vector<Dimm>& dimms) {
   std::map<std::string, int> counts;
   for (const auto& dimm : dimms)
-    ++counts[dimm.mega_transfers_per_second > 0
-                 ? fmt::format("{} at {} MT/s", size_text(dimm.size), dimm.mega_transfers_per_second)
-                 : size_text(dimm.size)];
+    ++counts[fmt::format("{}{}", dimm.size.known() ? size_text(*dimm.size.value) : "unknown size",
+                         dimm.mega_transfers_per_second.known()
+                             ? fmt::format(" at {} MT/s", *dimm.mega_transfers_per_second.value)
+                             : "")];
   std::vector<std::string> kinds;
   for (const auto& [kind, count] : counts) kinds.push_back(fmt::format("{} x {}", count, kind));
   return joined(kinds, ", ");
@@ -151,9 +152,9 @@ void add_processor(const Host& host, Rows& rows) {
     for (const auto& kind : cpu.kinds)
       rows.add("  of these",
                fmt::format(
-                   "{} x {}{}", kind.cores, kind.name,
+                   "{} x {}{}", kind.cores, kind.name.value_or("unnamed"),
                    kind.max_megahertz.known() ? fmt::format(", {:.0f} MHz", *kind.max_megahertz.value) : ""),
-               kind.max_megahertz.source);
+               kind.name.source);
   rows.fact("logical CPUs online", cpu.logical_online, "--cpus");
   rows.known("packages", cpu.packages);
   rows.known("quota in cores", host.limits.cpu_quota_cores);
@@ -176,15 +177,18 @@ void add_nodes(const Host& host, Rows& rows) {
         fmt::format(
             "{}{}, CPUs {}{}{}", node.total.known() ? size_text(*node.total.value) : "unknown size",
             node.available.known() ? fmt::format(" ({} available)", size_text(*node.available.value)) : "",
-            ranges(node.cpus), node.kind == "dram" ? "" : ", " + node.kind,
+            ranges(node.cpus), node.kind.value == "dram" ? "" : ", " + node.kind.value_or("unknown kind"),
             node.side_cache.known() ? fmt::format(", behind a cache of {}", size_text(*node.side_cache.value))
                                     : ""),
         node.total.source);
   const auto& budgets = host.numa_budgets;
   if (!budgets.bind.known()) return;
-  rows.add("a model bound to one node",
-           fmt::format("up to {}, on node {}", size_text(*budgets.bind.value), budgets.bind_node),
-           budgets.bind.source);
+  rows.add(
+      "a model bound to one node",
+      fmt::format(
+          "up to {}, on node {}{}", size_text(*budgets.bind.value), budgets.bind_node,
+          budgets.bind_threads.known() ? fmt::format(" with {} threads", *budgets.bind_threads.value) : ""),
+      budgets.bind.source);
   rows.fact("interleaved over the nodes", budgets.interleave);
   rows.fact("a copy on each node", budgets.replicate);
 }

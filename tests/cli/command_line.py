@@ -279,8 +279,10 @@ class Devices(CommandLineCase):
     def test_a_saved_probe_brings_the_gpus_that_were_stated(self):
         with tempfile.TemporaryDirectory() as folder:
             saved = pathlib.Path(folder, "host.json")
-            saved.write_text(run("probe", "--ram", "64", "--gpu", "24GiB", "--json").stdout)
+            saved.write_text(run("probe", "--ram", "64", "--gpu", "24GiB", "--memlock", "1MiB", "--json").stdout)
             places = self.document("estimate", "-m", "qwen3-8b", "--host", str(saved))["verdict"]["places"]
+            locked = self.document("estimate", "-m", "qwen2.5-0.5b-instruct", "--gpu", "none", "--host", str(saved), "--mlock")
+            self.assertIn("only 1.00 MiB may be locked", " ".join(locked["notes"]))
             self.assertEqual([(p["device"], p["budget_bytes"]) for p in places[1:]], [("GPU0", 24 << 30)])
 
     def test_devices_that_are_not_there_are_refused(self):

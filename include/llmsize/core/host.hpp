@@ -19,7 +19,7 @@ struct CpuCache {
 
 /// A kind of core on a hybrid processor.
 struct CpuKind {
-  std::string name;
+  Fact<std::string> name;
   int cores = 0;
   int threads_per_core = 1;
   Fact<double> max_megahertz;
@@ -85,11 +85,15 @@ struct NumaNode {
   std::vector<int> cpus;
   Fact<Bytes> total;
   Fact<Bytes> free;
-  Fact<Bytes> available;  ///< Free, and what the kernel could drop here.
-  std::string kind;       ///< "dram", "memory_only", "cxl", "pmem", "gpu", "side_cache", "empty".
+  Fact<Bytes> available;   ///< Free, and what the kernel could drop here.
+  Fact<std::string> kind;  ///< "dram", "memory_only", "cxl", "pmem", "gpu", "side_cache", "empty".
   std::vector<int> distances;
   Fact<Bytes> side_cache;               ///< Fast memory that caches this node (HMAT).
   Fact<BytesPerSecond> read_bandwidth;  ///< As the firmware's HMAT table states it.
+
+  [[nodiscard]] bool is_gpu() const { return kind.value == "gpu"; }
+  /// Processors and system memory, be it behind a cache.
+  [[nodiscard]] bool is_system() const { return kind.value == "dram" || kind.value == "side_cache"; }
 };
 
 /// What a model may take on a machine of several NUMA nodes, by how its memory is placed. Nodes that hold
@@ -97,6 +101,7 @@ struct NumaNode {
 struct NumaBudgets {
   Fact<Bytes> bind;        ///< All of it on the roomiest node, and the threads there too.
   int bind_node = -1;      ///< That node.
+  Fact<int> bind_threads;  ///< For decode there: one per physical core of the node that is allowed.
   Fact<Bytes> interleave;  ///< The same share on every node: the tightest decides.
   Fact<Bytes> replicate;   ///< A whole copy on every node.
 };
@@ -105,7 +110,8 @@ struct StorageFacts {
   std::string path;
   Fact<std::string> filesystem;
   Fact<std::string> device;
-  Fact<std::string> kind;  ///< "nvme", "ssd", "hdd", "virtual", "network", "memory" or unknown.
+  /// "nvme", "ssd", "hdd", "pmem", "flash", "virtual", "network", "host_share", "memory", "mixed" or unknown.
+  Fact<std::string> kind;
   Fact<Bytes> free;
   Fact<BytesPerSecond> read_rate;
 };
@@ -126,9 +132,9 @@ struct GpuFacts {
 
 struct Dimm {
   std::string locator;
-  Bytes size;
-  std::int64_t mega_transfers_per_second = 0;
-  int channel = -1;
+  Fact<Bytes> size;
+  Fact<int> mega_transfers_per_second;
+  Fact<int> channel;  ///< As the slot's label names it.
 };
 
 struct PlatformFacts {

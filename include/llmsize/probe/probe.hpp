@@ -57,6 +57,8 @@ void gather_listed_devices(const Surroundings&, Host&);
 /// The tightest of all limits, the threads to run with, and warnings with remedies. Called by `gather`, and
 /// again after overrides.
 void derive_effective(Host& host);
+/// Threads to decode with on one NUMA node: its allowed physical cores, within the quota.
+Fact<int> threads_on(const Host& host, int node);
 /// What binding, interleaving or replicating would leave for a model. Part of `derive_effective`.
 void derive_numa_budgets(Host& host);
 

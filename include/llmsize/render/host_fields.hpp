@@ -7,7 +7,6 @@
 namespace llmsize::render {
 
 constexpr std::int64_t highest_cpu_number = 32'767;
-constexpr std::int64_t highest_transfers = 1'000'000;  ///< MT/s; beyond any memory there is.
 
 template <class Visitor>
 void describe(Visitor& v, IdentityFacts& identity) {
@@ -50,7 +49,7 @@ void describe(Visitor& v, LimitFacts& limits) {
 
 template <class Visitor>
 void describe(Visitor& v, CpuKind& kind) {
-  v.text("name", kind.name);
+  v.fact("name", kind.name);
   v.number("cores", kind.cores, highest_cpu_number);
   v.number("threads_per_core", kind.threads_per_core, highest_cpu_number);
   v.fact("max_mhz", kind.max_megahertz);
@@ -88,7 +87,7 @@ void describe(Visitor& v, NumaNode& node) {
   v.fact("total_bytes", node.total);
   v.fact("free_bytes", node.free);
   v.fact("available_bytes", node.available);
-  v.text("kind", node.kind);
+  v.fact("kind", node.kind);
   v.numbers("distance", node.distances);
   v.fact("side_cache_bytes", node.side_cache);
   v.fact("bandwidth_bytes_per_second", node.read_bandwidth);
@@ -98,6 +97,7 @@ template <class Visitor>
 void describe(Visitor& v, NumaBudgets& budgets) {
   v.fact("bind_bytes", budgets.bind);
   v.number_or_null("bind_node", budgets.bind_node, -1, highest_cpu_number);
+  v.fact("bind_threads", budgets.bind_threads);
   v.fact("interleave_bytes", budgets.interleave);
   v.fact("replicate_bytes", budgets.replicate);
 }
@@ -130,9 +130,9 @@ void describe(Visitor& v, GpuFacts& gpu) {
 template <class Visitor>
 void describe(Visitor& v, Dimm& dimm) {
   v.text("locator", dimm.locator);
-  v.size("size_bytes", dimm.size);
-  v.number_or_null("mega_transfers_per_second", dimm.mega_transfers_per_second, 0, highest_transfers);
-  v.number_or_null("channel", dimm.channel, -1, highest_cpu_number);
+  v.fact("size_bytes", dimm.size);
+  v.fact("mega_transfers_per_second", dimm.mega_transfers_per_second);
+  v.fact("channel", dimm.channel);
 }
 
 template <class Visitor>

@@ -75,7 +75,7 @@ TEST_CASE("A process bound to one of two NUMA nodes reads with that node's chann
   for (int id = 0; id < 2; ++id) {
     auto& node = host.numa[static_cast<std::size_t>(id)];
     node.id = id;
-    node.kind = "dram";
+    node.kind = derived(std::string("dram"), "");
     node.cpus = {2 * id, 2 * id + 1};
   }
   const app::SpeedRequest request;

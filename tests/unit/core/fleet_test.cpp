@@ -247,7 +247,7 @@ TEST_CASE("a host that contradicts itself is named, and one that was probed twic
   CHECK(contradiction_in(host) == "two NUMA nodes have the number 0");
   host.numa[1].id = 1;
   for (auto& each : host.numa) {
-    each.kind = "dram";
+    each.kind = derived(std::string("dram"), "");
     each.total = reported(gibibytes(251), "sysfs");
   }
   CHECK(contradiction_in(host)->find("its NUMA nodes hold 502.00 GiB") == 0);
@@ -255,7 +255,7 @@ TEST_CASE("a host that contradicts itself is named, and one that was probed twic
   // MemAvailable counts what is free on nodes of GPUs, as on a POWER9 with V100.
   Host power = node(300'000);
   power.numa.resize(1);
-  power.numa[0].kind = "gpu";
+  power.numa[0].kind = derived(std::string("gpu"), "");
   power.effective.memory = derived(gibibytes(200), "its nodes");
   CHECK_FALSE(contradiction_in(power));
 

@@ -40,7 +40,7 @@ NumaNode node(int id, std::vector<int> cpus) {
   result.id = id;
   result.cpus = std::move(cpus);
   result.total = reported(gibibytes(8), "test");
-  result.kind = "dram";
+  result.kind = derived(std::string("dram"), "");
   return result;
 }
 

@@ -152,7 +152,7 @@ TEST_CASE("Intel's event sources tell performance from efficiency cores") {
   add_core(tree, 3, "3", "0");
   const auto host = tree.probe();
   REQUIRE(host.cpu.kinds.size() == 2);
-  CHECK(host.cpu.kinds[0].name == "performance");
+  CHECK(host.cpu.kinds[0].name.value == "performance");
   CHECK(host.cpu.kinds[0].threads_per_core == 2);
   CHECK(host.cpu.kinds[1].cores == 2);
   CHECK(host.effective.threads.value == 1);
@@ -195,11 +195,32 @@ TEST_CASE("without the kernel's event sources each core is asked for its kind") 
   const RootedFiles rooted(files, tree.root());
   const auto kinds = gather({rooted, &system, nullptr, nullptr, ""}).cpu.kinds;
   REQUIRE(kinds.size() == 3);
-  CHECK(kinds[0].name == "performance");
+  CHECK(kinds[0].name.value == "performance");
   CHECK(kinds[0].cores == 2);
   // The fourth could not be asked.
   CHECK(kinds[1].cpus == std::vector<int>{3});
-  CHECK(kinds[2].name == "efficiency");
+  CHECK(kinds[2].name.value == "efficiency");
+}
+
+TEST_CASE("a phone decodes with all its fast cores, not only with the one that clocks highest") {
+  // A Snapdragon 8 Gen 2: one Cortex-X3, two A715 and two A710, three A510.
+  TemporaryTree tree;
+  tree.add("/sys/devices/system/cpu/online", "0-7\n");
+  std::string cpuinfo;
+  const char* parts[] = {"0xd46", "0xd46", "0xd46", "0xd4d", "0xd4d", "0xd47", "0xd47", "0xd4e"};
+  const char* kilohertz[] = {"2016000\n", "2803200\n", "3187200\n"};
+  for (int cpu = 0; cpu < 8; ++cpu) {
+    const std::string number = std::to_string(cpu);
+    cpuinfo += "processor\t: " + number + "\nCPU implementer\t: 0x41\nCPU part\t: " + parts[cpu] + "\n\n";
+    tree.add("/sys/devices/system/cpu/cpu" + number + "/cpufreq/cpuinfo_max_freq", kilohertz[cpu < 3   ? 0
+                                                                                             : cpu < 7 ? 1
+                                                                                                       : 2]);
+  }
+  tree.add("/proc/cpuinfo", cpuinfo);
+  const auto host = tree.probe();
+  CHECK(host.cpu.kinds.size() == 4);
+  CHECK(host.effective.threads.value == 5);
+  CHECK(host.effective.prompt_threads.value == 8);
 }
 
 TEST_CASE("damaged cpuinfo is survived") {

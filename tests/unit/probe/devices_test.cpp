@@ -37,9 +37,9 @@ std::string memory_device(unsigned megabytes, unsigned speed, const std::string&
 TEST_CASE("modules give capacity, speed and channel") {
   const auto dimm = parse_memory_device(memory_device(16384, 2400, "CPU1_DIMM_B2", "NODE 1"));
   REQUIRE(dimm);
-  CHECK(dimm->size == gibibytes(16));
-  CHECK(dimm->mega_transfers_per_second == 2400);
-  CHECK(dimm->channel == 65);
+  CHECK(dimm->size.value == gibibytes(16));
+  CHECK(dimm->mega_transfers_per_second.value == 2400);
+  CHECK(dimm->channel.value == 65);
 }
 
 TEST_CASE("labels of several makers name the channel") {
@@ -77,7 +77,8 @@ TEST_CASE("letters that may stand for sockets give no bandwidth") {
   std::vector<Dimm> dimms;
   for (const char* label :
        {"DIMM_A1", "DIMM_A2", "DIMM_A3", "DIMM_A4", "DIMM_B1", "DIMM_B2", "DIMM_B3", "DIMM_B4"})
-    dimms.push_back({label, gibibytes(4), 1600, channel_of(label, "")});
+    dimms.push_back(
+        {label, reported(gibibytes(4), ""), reported(1600, ""), reported(channel_of(label, ""), "")});
   CHECK_FALSE(module_bandwidth(dimms, 2).known());
 }
 
@@ -104,6 +105,14 @@ TEST_CASE("storage is followed through encryption and volumes to the disk") {
   CHECK(tree.probe("/net/models").storage.at(0).kind.value == "network");
   CHECK(tree.probe("/with blank/a").storage.at(0).kind.value == "memory");
   CHECK_FALSE(tree.probe("/srv").storage.at(0).free.known());
+}
+
+TEST_CASE("a program that serves a file system is distant storage only where its kind is") {
+  TemporaryTree tree;
+  tree.add("/proc/self/mountinfo",
+           "20 1 0:50 / / rw - fuse.mergerfs a:b rw\n21 1 0:51 / /far rw - fuse.sshfs me@nas:/a rw\n");
+  CHECK_FALSE(tree.probe().storage.at(0).kind.known());
+  CHECK(tree.probe("/far").storage.at(0).kind.value == "network");
 }
 
 TEST_CASE("a loop of block devices ends") {
@@ -280,6 +289,36 @@ TEST_CASE("programs are asked where files and libraries say nothing of a GPU") {
   intel.add("/dev/dri/card0", "").add("/sys/class/drm/card0/device/vendor", "0x8086\n");
   REQUIRE(probe(intel).size() == 1);
   CHECK(probe(intel)[0].memory_total.value == mebibytes(15473));
+}
+
+TEST_CASE("variables of AMD and Intel hide GPUs as their runtimes read them") {
+  class Variables final : public Environment {
+   public:
+    std::map<std::string, std::string> values;
+    [[nodiscard]] std::optional<std::string> variable(const std::string& name) const override {
+      const auto found = values.find(name);
+      return found == values.end() ? std::nullopt : std::optional(found->second);
+    }
+  };
+  TemporaryTree tree;
+  for (int card = 0; card < 4; ++card) {
+    const std::string device = "/sys/class/drm/card" + std::to_string(card) + "/device/";
+    tree.add(device + "vendor", card < 2 ? "0x1002\n" : "0x8086\n")
+        .add(device + "mem_info_vram_total", "1000\n")
+        .add(device + "uevent", "PCI_SLOT_NAME=0000:0" + std::to_string(card) + ":00.0\n");
+  }
+  const auto seen = [&](std::map<std::string, std::string> values) {
+    Variables variables;
+    variables.values = std::move(values);
+    const io::LocalFiles files;
+    const RootedFiles rooted(files, tree.root());
+    return gather({rooted, nullptr, nullptr, &variables, ""}).gpus.size();
+  };
+  CHECK(seen({}) == 4);
+  // Parts of Intel's first card; the second AMD card, by CUDA's name for it; UUIDs, which no file states.
+  CHECK(seen({{"ZE_AFFINITY_MASK", "0.0,0.1"}}) == 3);
+  CHECK(seen({{"CUDA_VISIBLE_DEVICES", "1"}}) == 3);
+  CHECK(seen({{"ROCR_VISIBLE_DEVICES", "GPU-5f1"}}) == 4);
 }
 
 TEST_CASE("AMD's own table names a card by device and revision") {

@@ -71,6 +71,31 @@ TEST_CASE("a container and Windows' Linux are recognised") {
   CHECK(platform.kernel.value == "5.15.0-microsoft-standard-WSL2");
 }
 
+TEST_CASE("a container that hides its control group is known by what its manager mounts") {
+  TemporaryTree tree;
+  tree.add("/proc/self/cgroup", "0::/\n")
+      .add("/proc/self/mountinfo",
+           "1 0 0:9 / / rw - overlay overlay rw\n"
+           "2 1 8:1 /var/lib/kubelet/pods/6e/etc-hosts /etc/hosts rw - ext4 /dev/sda1 rw\n");
+  CHECK(tree.probe().platform.container.value == "kubernetes");
+  // A host that runs containers mounts theirs elsewhere.
+  tree.add("/proc/self/mountinfo", "2 1 0:9 / /var/lib/docker/containers/6e/mounts/shm rw - tmpfs shm rw\n");
+  CHECK_FALSE(tree.probe().platform.container.known());
+}
+
+TEST_CASE("the limit on locked memory holds only those without the right to lock any") {
+  TemporaryTree tree;
+  tree.add("/proc/self/limits", "Max locked memory         8388608              8388608              bytes\n")
+      .add("/proc/self/status", "CapEff:\t000001ffffffbfff\n")
+      .add("/proc/self/uid_map", "         0          0 4294967295\n");
+  CHECK(tree.probe().limits.memlock.value == mebibytes(8));
+  tree.add("/proc/self/status", "CapEff:\t0000000000004000\n");
+  CHECK(tree.probe().limits.memlock.source.ends_with("unlimited"));
+  // The root of a user namespace is nobody outside.
+  tree.add("/proc/self/uid_map", "         0     100000      65536\n");
+  CHECK(tree.probe().limits.memlock.value == mebibytes(8));
+}
+
 TEST_CASE("a cloud's bare metal is no virtual machine") {
   TemporaryTree tree;
   tree.add("/sys/class/dmi/id/sys_vendor", "Amazon EC2\n")
@@ -100,6 +125,7 @@ TEST_CASE("two nodes leave less for a bound, an interleaved and a replicated mod
   const auto budgets = tree.probe().numa_budgets;
   CHECK(budgets.bind.value == kibibytes(5000));
   CHECK(budgets.bind_node == 1);
+  CHECK(budgets.bind_threads.value == 1);
   CHECK(budgets.interleave.value == kibibytes(6000));
   CHECK(budgets.replicate.value == kibibytes(3000));
 }
@@ -172,9 +198,9 @@ TEST_CASE("memory behind CXL and persistent memory are told apart by the device'
       .add("/sys/devices/LNXSYSTM:00/ndbus0/region1/dax1.1/dax1.0/target_node", "2\n");
   const auto nodes = tree.probe().numa;
   REQUIRE(nodes.size() == 3);
-  CHECK(nodes[0].kind == "dram");
-  CHECK(nodes[1].kind == "cxl");
-  CHECK(nodes[2].kind == "pmem");
+  CHECK(nodes[0].kind.value == "dram");
+  CHECK(nodes[1].kind.value == "cxl");
+  CHECK(nodes[2].kind.value == "pmem");
 }
 
 TEST_CASE("a machine is known by a hash of its id, and never by the id") {

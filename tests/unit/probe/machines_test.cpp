@@ -86,8 +86,8 @@ TEST_CASE("Knights Landing with its fast memory as nodes of their own, or as a c
   CHECK(host.cpu.has_isa("avx512er"));
   CHECK(host.cpu.vector_bits.value == 512);
   REQUIRE(host.numa.size() == 2);
-  CHECK(host.numa[0].kind == "dram");
-  CHECK(host.numa[1].kind == "memory_only");
+  CHECK(host.numa[0].kind.value == "dram");
+  CHECK(host.numa[1].kind.value == "memory_only");
   CHECK(host.numa[1].distances == std::vector<int>{31, 10});
   CHECK(host.numa_budgets.bind_node == -1);
 
@@ -97,7 +97,7 @@ TEST_CASE("Knights Landing with its fast memory as nodes of their own, or as a c
   // The kernel writes this size in bytes.
   cache.add(node_root + "0/memory_side_cache/index1/size", "17179869184\n");
   const auto behind = cache.probe().numa.at(0);
-  CHECK(behind.kind == "side_cache");
+  CHECK(behind.kind.value == "side_cache");
   CHECK(behind.side_cache.value == gibibytes(16));
 }
 

@@ -39,7 +39,8 @@ TEST_CASE("GPU memory that appears as NUMA nodes is not RAM") {
       .add("/sys/devices/system/node/online", "0,255\n")
       .add("/sys/devices/system/node/node0/meminfo", "Node 0 MemTotal: 2000 kB\nNode 0 MemFree: 900 kB\n")
       .add("/sys/devices/system/node/node0/cpulist", "0-1\n")
-      .add("/sys/devices/system/node/node255/meminfo", "Node 255 MemTotal: 1000 kB\n")
+      .add("/sys/devices/system/node/node255/meminfo",
+           "Node 255 MemTotal: 1000 kB\nNode 255 MemFree: 800 kB\n")
       .add("/sys/devices/system/node/node255/cpulist", "\n")
       .add("/sys/devices/system/cpu/online", "0-1\n")
       .add("/proc/driver/nvidia/gpus/0004:04:00.0/numa_status",
@@ -47,9 +48,10 @@ TEST_CASE("GPU memory that appears as NUMA nodes is not RAM") {
   const Host host = tree.probe();
   CHECK(host.memory.total.value == kibibytes(2000));
   CHECK(host.memory.total.basis == Basis::derived);
+  CHECK(host.memory.available.value == kibibytes(1200));
   REQUIRE(host.numa.size() == 2);
-  CHECK(host.numa[0].kind == "dram");
-  CHECK(host.numa[1].kind == "gpu");
+  CHECK(host.numa[0].kind.value == "dram");
+  CHECK(host.numa[1].kind.value == "gpu");
 }
 
 TEST_CASE("ZFS gives back its cache above the minimum") {

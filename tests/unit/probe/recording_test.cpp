@@ -80,7 +80,7 @@ TEST_CASE("a recording replays to the same facts, and keeps no secrets") {
   CHECK(before.platform.container.value == "lxc");
   CHECK(before.platform.virtualization.value == "z/vm");
   CHECK(before.limits.memory_available.value == Bytes(2048000));
-  CHECK(before.dimms.at(0).size == gibibytes(2));
+  CHECK(before.dimms.at(0).size.value == gibibytes(2));
   CHECK(before.identity.machine_id.known());
   CHECK(before.gpus.at(0).name == "X");
 

@@ -19,7 +19,7 @@ Host sample() {
   NumaNode node;
   node.id = 8;
   node.cpus = {0, 1};
-  node.kind = "dram";
+  node.kind = derived(std::string("dram"), "processors and memory");
   node.total = reported(gibibytes(251), "sysfs");
   host.numa = {node};
   GpuFacts gpu;
@@ -101,7 +101,7 @@ TEST_CASE("any fact can be stated by its name") {
   REQUIRE(stated);
   CHECK(stated->memory.swap_total.value == Bytes(7));
   CHECK(stated->memory.swap_total.basis == Basis::overridden);
-  CHECK(stated->numa.at(0).kind == "cxl");
+  CHECK(stated->numa.at(0).kind.value == "cxl");
   CHECK(stated->platform.os.value == "My Linux 1");
   CHECK(stated->limits.allowed_cpus.value == std::vector<int>{0, 1});
   CHECK_FALSE(stated->cpu.model.known());
