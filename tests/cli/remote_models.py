@@ -356,6 +356,28 @@ class RemoteModels(unittest.TestCase):
         for key in ("weights_bytes", "kv_bytes", "compute_bytes"):
             self.assertEqual(again["memory"][key], document["memory"][key])
 
+    def check_flags(self, name, hub="http://127.0.0.1:9"):
+        """What --args prints names something that the engine loads, and fed back gives the same answer."""
+        first = self.estimate(name, hub)
+        result = self.run_program("estimate", "-m", name, "--ram", "64GiB", "--args", hub=hub)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        words = result.stdout.split()
+        again = self.run_program("estimate", *words, "--ram", "64GiB", "--json", hub=hub)
+        self.assertEqual(again.returncode, 0, again.stderr)
+        for key in ("memory", "run"):
+            self.assertEqual(json.loads(again.stdout)[key], first[key])
+        return words[:2]
+
+    def test_args_name_what_the_engine_can_load(self):
+        with Loopback(self.files) as hub:
+            self.assertEqual(self.check_flags("hf:org/model:Q8_0", hub.address), ["--hf-repo", "org/model:Q8_0"])
+            self.assertEqual(self.check_flags("hf:org/model", hub.address), ["--hf-repo", "org/model"])
+        path = pathlib.Path(self.home.name, ".lmstudio", "models", "org", "model", "model-Q8_0.gguf")
+        path.parent.mkdir(parents=True)
+        path.write_bytes(self.model)
+        self.assertEqual(self.check_flags("lmstudio:org/model"), ["--model", str(path)])
+        self.assertEqual(self.check_flags(str(path.parent)), ["--model", str(path)])
+
     def test_models_of_other_programs_are_named_and_added(self):
         store = pathlib.Path(self.home.name, ".ollama", "models")
         manifest = store / "manifests" / "registry.ollama.ai" / "library" / "small" / "1b"
@@ -367,6 +389,7 @@ class RemoteModels(unittest.TestCase):
         document = self.estimate("ollama:small:1b", "http://127.0.0.1:9", "--quant", "Q8_0")
         self.assertEqual(document["model"]["id"], "small:1b")
         self.added("ollama:small:1b", "small-1b", document)
+        self.check_flags("ollama:small:1b")
         again = self.run_program("catalog", "add", "small-1b")
         self.assertEqual(again.returncode, 2)
         self.assertIn("already", again.stderr)
