@@ -31,7 +31,7 @@ FleetDeployment deployment_of_fleet(const FleetReport& report, const FleetOption
 
 Result<Outcome> run_fleet_plan(const Services& services, const PlanOptions& options,
                                const FleetOptions& fleet) {
-  if (auto checked = check_plan_options(options); !checked) return tl::unexpected(checked.error());
+  if (auto checked = check_plan_options(services, options); !checked) return tl::unexpected(checked.error());
   PlanOptions of_hosts = options;
   // Who asks a fleet's servers is on another host.
   of_hosts.serving.listen_address = "0.0.0.0";

@@ -192,14 +192,14 @@ Result<void> explain_plan(const Services& services, const GuideFactors& factors,
 
 }  // namespace
 
-Result<void> check_plan_options(const PlanOptions& options) {
+Result<void> check_plan_options(const Services& services, const PlanOptions& options) {
   if (!options.emit.empty())
     if (const auto emitter = emitter_named(options.emit); !emitter) return tl::unexpected(emitter.error());
   for (const auto* path : {&options.serving.models_dir, &options.serving.engine})
     if (path->find_first_of("\n\r") != std::string::npos)
       return fail(ErrorCode::usage, "a path with a line break cannot be written into configuration files",
                   "Rename the folder.");
-  return {};
+  return check_cpu(services, options.cpu);
 }
 
 Result<PreparedPlan> prepare_plan(const Services& services, const Host& host, const PlanOptions& options,
@@ -238,7 +238,7 @@ Result<PlanReport> finish_plan(const Services& services, const Host& host, const
 }
 
 Result<Outcome> run_plan(const Services& services, const Host& host, const PlanOptions& options) {
-  if (auto checked = check_plan_options(options); !checked) return tl::unexpected(checked.error());
+  if (auto checked = check_plan_options(services, options); !checked) return tl::unexpected(checked.error());
   const auto roles = roles_of(services, options);
   if (!roles) return tl::unexpected(roles.error());
   auto prepared = prepare_plan(services, host, options, *roles);

@@ -52,16 +52,6 @@ Fact<BytesPerSecond> catalog_bandwidth(const Services& services, const NamedCpu&
   return package->stated ? reported(rate, source) : derived(rate, source);
 }
 
-/// A processor that nobody knows is a mistake to report, not a speed that is unknown.
-Result<void> check_cpu(const Services& services, const std::string& text) {
-  const NamedCpu cpu = named_cpu(text);
-  if (text.empty() || find_cpu(services, cpu.name)) return {};
-  const auto near = services.catalog.similar("cpu", cpu.name);
-  return fail(ErrorCode::usage, fmt::format("--cpu {}: the catalog has no such processor", text),
-              near.empty() ? "llmsize catalog list cpu names all; --bandwidth GB/s needs no name."
-                           : fmt::format("Similar: {}.", fmt::join(near, ", ")));
-}
-
 /// NUMA nodes with processors and memory: all of them, and those whose processors this process may use.
 struct ReachedNodes {
   int all = 0, used = 0;
@@ -184,6 +174,15 @@ std::vector<AccelerationMethod> methods_for(const Model& model, const Footprint&
 }
 
 }  // namespace
+
+Result<void> check_cpu(const Services& services, const std::string& text) {
+  const NamedCpu cpu = named_cpu(text);
+  if (text.empty() || find_cpu(services, cpu.name)) return {};
+  const auto near = services.catalog.similar("cpu", cpu.name);
+  return fail(ErrorCode::usage, fmt::format("--cpu {}: the catalog has no such processor", text),
+              near.empty() ? "llmsize catalog list cpu names all; --bandwidth GB/s needs no name."
+                           : fmt::format("Similar: {}.", fmt::join(near, ", ")));
+}
 
 Fact<BytesPerSecond> memory_bandwidth(const Services& services, const Host& host,
                                       const SpeedRequest& request) {

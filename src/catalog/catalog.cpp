@@ -53,6 +53,59 @@ bool answers_to(std::string_view id, std::string_view aliases, std::string_view 
   return false;
 }
 
+/// How far a name is from the one wanted, or from one that holds it ("9654" is in "AMD EPYC 9654"), and among
+/// those as far, from the whole.
+using Likeness = std::pair<std::size_t, std::size_t>;
+
+/// A name that was not found, as it is compared.
+struct WantedName {
+  std::string folded;
+  std::vector<std::string> words;
+};
+
+WantedName wanted_name(std::string_view name) {
+  WantedName wanted{folded(name), {}};
+  for (std::size_t at = 0; at < name.size();) {
+    const auto end = std::min(name.find_first_of(" -_:", at), name.size());
+    if (end > at) wanted.words.push_back(folded(name.substr(at, end - at)));
+    at = end + 1;
+  }
+  return wanted;
+}
+
+/// Nothing where the two have little in common.
+std::optional<Likeness> likeness(std::string_view name, const WantedName& wanted) {
+  const std::string known = folded(name);
+  const std::size_t length = wanted.folded.size();
+  const std::size_t whole = edit_distance(known, wanted.folded);
+  if (known.starts_with(wanted.folded)) return Likeness{0, whole};
+  std::optional<Likeness> best;
+  if (whole <= std::max<std::size_t>(2, length / 3)) best = {whole, whole};
+  // A letter alone is in nearly every name.
+  constexpr std::size_t shortest_part = 2;
+  if (length < shortest_part) return best;
+  // A part comes after a whole name that is as near.
+  const bool holds_words =
+      std::all_of(wanted.words.begin(), wanted.words.end(),
+                  [&](const std::string& word) { return known.find(word) != std::string::npos; });
+  const std::size_t part = holds_words ? 0 : edit_distance_within(wanted.folded, known);
+  if (part <= length / 4)
+    best = std::min(best.value_or(Likeness{part + 1, whole}), Likeness{part + 1, whole});
+  return best;
+}
+
+/// The nearest of an entry's id and aliases.
+std::optional<Likeness> likeness(const EntryReference& entry, const WantedName& wanted) {
+  auto best = likeness(entry.id, wanted);
+  for (std::string_view rest = entry.aliases; !rest.empty();) {
+    const auto end = rest.find('\n');
+    if (const auto found = likeness(rest.substr(0, end), wanted))
+      best = std::min(best.value_or(*found), *found);
+    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+  }
+  return best;
+}
+
 std::string joined_aliases(const nlohmann::json& entry) {
   std::string out;
   const auto aliases = entry.find("aliases");
@@ -204,16 +257,14 @@ std::string Catalog::similar_hint(std::string_view kind, std::string_view name) 
 
 std::vector<std::string> Catalog::similar(std::string_view kind, std::string_view name,
                                           std::size_t most) const {
-  const std::string wanted = folded(name);
-  std::vector<std::pair<std::size_t, std::string>> ranked;
-  for (const auto& entry : list(kind)) {
-    const std::string id = folded(entry.id);
-    const std::size_t distance = id.starts_with(wanted) ? 0 : edit_distance(id, wanted);
-    if (distance <= std::max<std::size_t>(2, wanted.size() / 3)) ranked.emplace_back(distance, entry.id);
-  }
+  const WantedName wanted = wanted_name(name);
+  if (wanted.folded.empty()) return {};
+  std::vector<std::pair<Likeness, std::string>> ranked;
+  for (const auto& entry : list(kind))
+    if (const auto found = likeness(entry, wanted)) ranked.emplace_back(*found, entry.id);
   std::sort(ranked.begin(), ranked.end());
   std::vector<std::string> out;
-  for (const auto& [distance, id] : ranked)
+  for (const auto& [found, id] : ranked)
     if (out.size() < most) out.push_back(id);
   return out;
 }

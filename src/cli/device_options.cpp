@@ -21,6 +21,10 @@ std::string trimmed(const std::string& text) {
   return text.substr(begin, text.find_last_not_of(' ') - begin + 1);
 }
 
+bool is_bare_number(const std::string& text) {
+  return !text.empty() && text.find_first_not_of("0123456789.") == std::string::npos;
+}
+
 /// Takes "2x " or "2 x " off the front; 1 where there is none.
 Result<std::int64_t> take_count(std::string& text) {
   std::size_t digits = 0;
@@ -42,12 +46,14 @@ Result<app::GpuWish> parse_gpu(const std::string& part) {
   if (!count) return tl::unexpected(count.error());
   wish.count = *count;
   if (const auto equals = text.rfind('='); equals != std::string::npos) {
-    const auto memory = parse_size(trimmed(text.substr(equals + 1)));
+    const auto memory = parse_gpu_memory(trimmed(text.substr(equals + 1)));
     if (!memory) return tl::unexpected(memory.error());
     wish.memory = *memory;
     text = trimmed(text.substr(0, equals));
-  } else if (const auto size = parse_size(text)) {
-    wish.memory = *size;
+  } else if (parse_size(text)) {
+    const auto memory = parse_gpu_memory(text);
+    if (!memory) return tl::unexpected(memory.error());
+    wish.memory = *memory;
     text.clear();
   }
   wish.name = text;
@@ -74,9 +80,10 @@ Setter set_gpus(app::GpuOptions& gpus) {
 
 Setter set_vram(app::GpuOptions& gpus) {
   return [&gpus](const std::string& text) -> Result<void> {
-    const auto size = parse_size(text);
+    const auto size = parse_gpu_memory(text);
     if (!size) return tl::unexpected(size.error());
     gpus.wishes = {{1, {}, *size}};
+    gpus.none = false;
     return {};
   };
 }
@@ -152,6 +159,19 @@ Setter set_to(bool& target, bool value) {
 }
 
 }  // namespace
+
+Result<Bytes> parse_gpu_memory(const std::string& text) {
+  // Twice the memory of the largest in data/gpus.json; "4090" is the name of a GPU.
+  constexpr Bytes most_without_unit = gibibytes(576);
+  const auto size = parse_size(text);
+  if (size && *size > most_without_unit && is_bare_number(text))
+    return fail(
+        ErrorCode::usage, fmt::format("{} GiB are more than any GPU has", text),
+        fmt::format("A bare number is GiB: name the GPU as in \"RTX {}\" (llmsize catalog list gpu), or "
+                    "write the unit, {}GiB.",
+                    text, text));
+  return size;
+}
 
 Result<std::vector<app::GpuWish>> parse_gpus(const std::string& text) {
   const auto parts = parse_list(text);

@@ -63,27 +63,27 @@ Setter set_cache_ram(Bytes& target) {
   };
 }
 
-/// Gigabytes (10^9) per second.
-Setter set_rate(std::optional<BytesPerSecond>& target) {
-  return [&target](const std::string& text) -> Result<void> {
-    constexpr double lowest = 0.01, highest = 1e6, bytes = 1e9;
-    const auto gigabytes = parse_number(text, lowest, highest);
-    if (!gigabytes) return tl::unexpected(gigabytes.error());
-    target = BytesPerSecond(*gigabytes * bytes);
-    return {};
-  };
-}
-
 /// Adds what a list of GPUs names; a bare number is a size in GiB.
 Setter set_gpus(app::GpuOptions& target) {
   return [&target](const std::string& text) -> Result<void> {
-    if (text == "none") {
-      target.none = true;
+    target.none = text == "none";
+    if (target.none) {
+      target.wishes.clear();
       return {};
     }
     const auto wishes = parse_gpus(text);
     if (!wishes) return tl::unexpected(wishes.error());
     target.wishes.insert(target.wishes.end(), wishes->begin(), wishes->end());
+    return {};
+  };
+}
+
+Setter add_vram(app::GpuOptions& target) {
+  return [&target](const std::string& text) -> Result<void> {
+    const auto size = parse_gpu_memory(text);
+    if (!size) return tl::unexpected(size.error());
+    target.none = false;
+    target.wishes.push_back({1, {}, *size});
     return {};
   };
 }
@@ -98,7 +98,7 @@ OptionGroup machine_options(PlanOptions& o, std::string& host_file) {
         "LIST",
         "GPUs beside that memory: \"2x RTX 4090\", 24GiB, none (default: the host's own)",
         set_gpus(o.gpus)},
-       {{"--vram"}, "SIZE", "a GPU with this much memory", set_gpus(o.gpus)},
+       {{"--vram"}, "SIZE", "a GPU with this much memory", add_vram(o.gpus)},
        {{"--numa"},
         "N",
         "NUMA nodes that the memory is spread over (default: the host's)",

@@ -1,6 +1,5 @@
 #include "llmsize/app/probe_command.hpp"
 
-#include <algorithm>
 #include <cstdio>
 #include <memory>
 
@@ -11,8 +10,6 @@
 #include "llmsize/cli/device_options.hpp"
 #include "llmsize/cli/setters.hpp"
 #include "llmsize/cli/values.hpp"
-#include "llmsize/core/text.hpp"
-#include "llmsize/probe/cpu.hpp"
 
 namespace llmsize::cli {
 namespace {
@@ -26,24 +23,6 @@ Setter set_rate(std::optional<double>& target) {
     const auto value = parse_number(text, lowest_rate, highest_rate);
     if (!value) return tl::unexpected(value.error());
     target = *value;
-    return {};
-  };
-}
-
-/// Names that the kernel has, so that a slip does not become a processor without the instructions.
-Setter set_instruction_sets(std::vector<std::string>& target) {
-  return [&target](const std::string& text) -> Result<void> {
-    auto parts = parse_list(text);
-    if (!parts) return tl::unexpected(parts.error());
-    const auto known = probe::instruction_set_names();
-    for (const auto& part : *parts) {
-      if (std::find(known.begin(), known.end(), part) != known.end()) continue;
-      const std::string near = nearest(part, known);
-      return fail(ErrorCode::usage, fmt::format("\"{}\" is no instruction set", part),
-                  near.empty() ? "Use the kernel's names, as in /proc/cpuinfo: avx2,avx512f."
-                               : fmt::format("Did you mean {}?", near));
-    }
-    target = std::move(*parts);
     return {};
   };
 }

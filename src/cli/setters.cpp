@@ -1,9 +1,13 @@
 #include "llmsize/cli/setters.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "llmsize/cli/values.hpp"
 #include "llmsize/core/text.hpp"
+#include "llmsize/probe/cpu.hpp"
 
 namespace llmsize::cli {
 namespace {
@@ -30,6 +34,33 @@ Result<TensorType> parse_type(const std::string& text, const TypeTable& types) {
 }
 
 }  // namespace
+
+Setter set_instruction_sets(std::vector<std::string>& target) {
+  return store(target, [](const std::string& text) -> Result<std::vector<std::string>> {
+    auto parts = parse_list(text);
+    if (!parts) return parts;
+    const auto known = probe::instruction_set_names();
+    for (const auto& part : *parts) {
+      if (std::find(known.begin(), known.end(), part) != known.end()) continue;
+      const std::string near = nearest(part, known);
+      return fail(ErrorCode::usage, fmt::format("\"{}\" is no instruction set", part),
+                  near.empty() ? fmt::format("Use the kernel's names, as in /proc/cpuinfo: {}.",
+                                             fmt::join(known, ", "))
+                               : fmt::format("Did you mean {}?", near));
+    }
+    return parts;
+  });
+}
+
+Setter set_rate(std::optional<BytesPerSecond>& target) {
+  // No device is slower than the first number or faster than the second, so others are slips.
+  constexpr double lowest = 0.001, highest = 1e6, bytes = 1e9;
+  return store(target, [=](const std::string& text) -> Result<BytesPerSecond> {
+    const auto gigabytes = parse_number(text, lowest, highest);
+    if (!gigabytes) return tl::unexpected(gigabytes.error());
+    return BytesPerSecond(*gigabytes * bytes);
+  });
+}
 
 Setter set_hub_name(std::string& target) {
   return store(target, [](const std::string& text) -> Result<std::string> {

@@ -9,19 +9,44 @@
 
 namespace llmsize {
 
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
+namespace {
+
+/// Distances of nothing to each beginning of `word`.
+std::vector<std::size_t> first_row(std::string_view word) {
+  std::vector<std::size_t> row(word.size() + 1);
   std::iota(row.begin(), row.end(), 0U);
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t above = row[j];
-      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0U : 1U)});
-      diagonal = above;
-    }
+  return row;
+}
+
+/// From the distances of a text to each beginning of `word` to those of the text with one byte more; `start`
+/// is its distance to the empty beginning.
+void add_byte(std::vector<std::size_t>& row, std::string_view word, char byte, std::size_t start) {
+  std::size_t diagonal = row[0];
+  row[0] = start;
+  for (std::size_t j = 1; j <= word.size(); ++j) {
+    const std::size_t above = row[j];
+    row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (byte == word[j - 1] ? 0U : 1U)});
+    diagonal = above;
   }
-  return row[b.size()];
+}
+
+}  // namespace
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  auto row = first_row(b);
+  for (std::size_t i = 0; i < a.size(); ++i) add_byte(row, b, a[i], i + 1);
+  return row.back();
+}
+
+std::size_t edit_distance_within(std::string_view word, std::string_view text) {
+  auto row = first_row(word);
+  std::size_t best = row.back();
+  for (const char byte : text) {
+    // A part may begin anywhere.
+    add_byte(row, word, byte, 0);
+    best = std::min(best, row.back());
+  }
+  return best;
 }
 
 std::string nearest(const std::string& word, const std::vector<std::string>& candidates) {

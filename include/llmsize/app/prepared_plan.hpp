@@ -9,8 +9,8 @@
 
 namespace llmsize::app {
 
-/// Options that make no sense together or cannot be written, before any work is done.
-Result<void> check_plan_options(const PlanOptions& options);
+/// Options that make no sense together, name nothing or cannot be written, before any work is done.
+Result<void> check_plan_options(const Services& services, const PlanOptions& options);
 
 /// A plan before it is solved: budgets, pools, roles and their sized variants. A fleet solves one for several
 /// sets of roles without sizing anything twice.

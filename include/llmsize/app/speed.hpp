@@ -45,6 +45,10 @@ struct SpeedAnswer {
   TokenCost cost;
 };
 
+/// Errors: usage for a --cpu that the catalog does not have, which is a mistake and not a speed that is
+/// unknown.
+Result<void> check_cpu(const Services& services, const std::string& cpu);
+
 /// Bandwidth of system memory: --bandwidth, then what was measured on the host, then what its memory modules
 /// add up to, then the catalog's entry for its processor, else unknown with the remedy as its source.
 Fact<BytesPerSecond> memory_bandwidth(const Services& services, const Host& host,

@@ -63,7 +63,7 @@ class Catalog {
   [[nodiscard]] Result<nlohmann::json> get(std::string_view kind, std::string_view id) const;
 
   [[nodiscard]] const std::vector<CatalogProblem>& problems() const { return problems_; }
-  /// Ids of a kind that resemble `name`, the nearest first, at most `most`.
+  /// Ids of a kind that resemble `name` or hold it, or whose aliases do, the nearest first, at most `most`.
   [[nodiscard]] std::vector<std::string> similar(std::string_view kind, std::string_view name,
                                                  std::size_t most = 3) const;
   /// What to try instead of a name that is not there: those, or the command that lists the kind.

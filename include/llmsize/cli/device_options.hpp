@@ -12,6 +12,9 @@ namespace llmsize::cli {
 /// size or a name, with an optional count before and an optional size behind. Errors: usage.
 Result<std::vector<app::GpuWish>> parse_gpus(const std::string& text);
 
+/// The memory of one GPU. Errors: usage, also for a bare number that is a model's rather than a size in GiB.
+Result<Bytes> parse_gpu_memory(const std::string& text);
+
 /// The flags that say which devices there are and what goes where. Both targets must outlive the group.
 OptionGroup device_options(app::GpuOptions& gpus, OffloadRequest& offload);
 

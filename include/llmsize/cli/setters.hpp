@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "llmsize/cli/command.hpp"
 #include "llmsize/core/tensor.hpp"
@@ -21,6 +22,10 @@ Setter set_tokens(std::optional<std::int64_t>& target);
 Setter set_count(std::optional<std::int64_t>& target, std::int64_t lowest, std::int64_t highest);
 Setter set_size(std::optional<Bytes>& target);
 Setter set_params(std::optional<ParamCount>& target);
+/// Instruction sets by the kernel's names, so that a slip does not become a processor without them.
+Setter set_instruction_sets(std::vector<std::string>& target);
+/// In 10^9 bytes per second, of memory or storage.
+Setter set_rate(std::optional<BytesPerSecond>& target);
 /// A tensor type by name, out of `types`.
 Setter set_type(TensorType& target, const TypeTable& types);
 Setter set_type(std::optional<TensorType>& target, const TypeTable& types);

@@ -11,6 +11,9 @@ namespace llmsize {
 /// Levenshtein distance in bytes.
 std::size_t edit_distance(std::string_view a, std::string_view b);
 
+/// The distance of `word` to the part of `text` that is nearest to it: 0 where `text` holds it.
+std::size_t edit_distance_within(std::string_view word, std::string_view text);
+
 /// The candidate that most resembles `word`; empty where none comes within a third of its length.
 std::string nearest(const std::string& word, const std::vector<std::string>& candidates);
 
