@@ -192,6 +192,20 @@ Result<void> add_next_token_layers(Sizing& sizing) {
   return {};
 }
 
+/// Flags about a draft where nothing drafts.
+void note_idle_draft_flags(const CompanionRequest& request, std::vector<std::string>& notes) {
+  const bool model = !request.draft_model.empty();
+  const std::pair<bool, const char*> flags[] = {
+      {!model && !request.draft_quant.empty(), "--quant-draft"},
+      {!model && request.draft_gpu_layers, "--gpu-layers-draft"},
+      {!model && request.draft_cache_type_k, "--cache-type-k-draft"},
+      {!model && request.draft_cache_type_v, "--cache-type-v-draft"},
+      {!request.drafts() && request.draft_tokens, "--spec-draft-n-max"}};
+  for (const auto& [idle, name] : flags)
+    if (idle)
+      notes.push_back(fmt::format("there is no draft model, so {} changes nothing; -md names one", name));
+}
+
 }  // namespace
 
 std::int64_t CompanionRequest::drafted() const {
@@ -200,6 +214,7 @@ std::int64_t CompanionRequest::drafted() const {
 
 Result<void> add_companions(const Services& services, const SizingRequest& request, Sizing& sizing) {
   const auto& wanted = request.companions;
+  note_idle_draft_flags(wanted, sizing.notes);
   for (const auto& path : wanted.adapters)
     if (auto added = add_adapter(services, path, sizing); !added) return added;
   if (!wanted.projector.empty() || wanted.catalog_projector)

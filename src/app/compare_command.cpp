@@ -7,13 +7,12 @@
 
 namespace llmsize::app {
 
-Result<Outcome> compare(const Services& services, const Host& host,
-                        const std::vector<ComparedOptions>& columns, bool json) {
+Result<Outcome> compare(const Services& services, const std::vector<ComparedOptions>& columns, bool json) {
   std::vector<ComparedReport> reports;
   bool any_fits = false;
   for (const auto& column : columns) {
     EstimateOptions options = column.options;
-    auto sized = estimate_report(services, host, options);
+    auto sized = estimate_report(services, column.host, options);
     if (!sized) {
       Error error = sized.error();
       error.message = fmt::format("item \"{}\": {}", column.label, error.message);

@@ -14,6 +14,25 @@
 
 namespace llmsize::app {
 
+namespace {
+
+/// Answers that leave other questions out, which must be said rather than dropped.
+Result<void> check_answer(const EstimateOptions& o) {
+  const bool many = !o.hosts_folder.empty();
+  if (o.guide_method && (many || o.arguments_only || o.solve || o.stress || o.kv_budget))
+    return fail(
+        ErrorCode::usage,
+        "--method guide only multiplies parameters: --hosts, --args, --solve, --stress and --kv-budget "
+        "ask for more",
+        "Drop --method guide.");
+  if (many && (o.arguments_only || o.explain || o.kv_budget))
+    return fail(ErrorCode::usage, "--hosts gives one line a host: --args, --explain and --kv-budget say more",
+                "Name one host with --host FILE.");
+  return {};
+}
+
+}  // namespace
+
 Result<SizedReport> estimate_report(const Services& services, const Host& host, EstimateOptions& options) {
   if (auto checked = check_options(options); !checked) return tl::unexpected(checked.error());
   if (auto stressed = apply_stress(options); !stressed) return tl::unexpected(stressed.error());
@@ -27,6 +46,7 @@ Result<SizedReport> estimate_report(const Services& services, const Host& host, 
 }
 
 Result<Outcome> estimate(const Services& services, const Host& host, EstimateOptions options) {
+  if (auto checked = check_answer(options); !checked) return tl::unexpected(checked.error());
   if (options.guide_method) {
     if (auto checked = check_options(options); !checked) return tl::unexpected(checked.error());
     return guide_estimate(services, options);

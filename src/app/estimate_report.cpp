@@ -1,8 +1,11 @@
 #include "llmsize/app/estimate_report.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <memory>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "llmsize/app/find_model.hpp"
 #include "llmsize/app/guide_comparison.hpp"
@@ -71,13 +74,23 @@ Result<EstimateReport> size(const Services& services, const EstimateOptions& opt
   return report;
 }
 
-/// The part of the caches that `tokens` tokens occupy.
+/// The part of the caches that `tokens` tokens occupy; a bare size stands for models that cache all alike.
 void set_active_tokens(EstimateReport& report, std::int64_t tokens) {
+  Footprint& f = report.footprint;
+  f.kv_active.basis = Basis::derived;
+  f.kv_active.source = fmt::format("--active-tokens {}", tokens);
+  if (report.model.source == ModelSource::params) {
+    const double part =
+        std::min(1.0, static_cast<double>(tokens) /
+                          static_cast<double>(std::max<std::int64_t>(1, report.run.context_tokens)));
+    for (const auto end : {&SizedPart::size, &SizedPart::low, &SizedPart::high})
+      f.kv_active.*end = Bytes(std::llround(static_cast<double>((f.kv_cache.*end).value()) * part));
+    return;
+  }
   Bytes active;
   for (const auto& layer : report.context)
     if (std::holds_alternative<AttentionCache>(layer.memory)) active += active_size(layer.memory, tokens);
-  report.footprint.kv_active = {active, active, active, Basis::derived,
-                                fmt::format("--active-tokens {}", tokens)};
+  f.kv_active.size = f.kv_active.low = f.kv_active.high = active;
 }
 
 /// The fastest storage of the host with a known rate; null where none is known.
@@ -134,12 +147,26 @@ Result<void> add_devices(const Services& services, const Host& host, EstimateOpt
   if (auto applied = apply_gpus(options.gpus, *gpus, options.sizing.offload); !applied) return applied;
   options.speed.specs = std::move(gpus->specs);
   notes = std::move(gpus->notes);
+  const auto idle = placing_flags(options.gpus, options.sizing.offload);
+  if (gpus->devices.empty() && !idle.empty())
+    notes.push_back(
+        fmt::format("there is no GPU, so {} changes nothing; --gpu names one", fmt::join(idle, ", ")));
   return {};
 }
 
+/// --experts-used of a model that has none, or fewer.
+void note_experts(const EstimateOptions& options, SizedReport& sized) {
+  if (!options.speed.experts_used || !sized.sizing) return;
+  const auto count = sized.sizing->model.hyperparameters.expert_count();
+  if (*options.speed.experts_used > count)
+    sized.report.notes.push_back(fmt::format("--experts-used {}: {} has {}", *options.speed.experts_used,
+                                             sized.report.model.id,
+                                             count > 0 ? fmt::format("{} experts", count) : "no experts"));
+}
+
 void judge_report(const EstimateOptions& options, const Host& host, EstimateReport& report) {
-  report.budget_named =
-      options.ram.has_value() || !options.gpus.wishes.empty() || options.requirement.has_value();
+  report.budget_named = options.ram.has_value() || options.host_named || !options.gpus.wishes.empty() ||
+                        options.requirement.has_value();
   const Fact<Bytes> budget = host_budget(options, host);
   const std::string bound_by = options.ram ? "--ram" : host.effective.bound_by;
   report.verdict = judge(report.footprint, budget, bound_by);
@@ -222,6 +249,15 @@ Result<void> check_options(const EstimateOptions& options) {
       (beside.drafts() || !beside.adapters.empty() || !beside.projector.empty() || beside.catalog_projector))
     return fail(ErrorCode::usage, "adapters, projectors and drafts belong to a model, not to --params",
                 "Name the model with -m.");
+  const auto& types = options.sizing.quantize;
+  if (options.params &&
+      (types.pure || types.output_tensor_type || types.token_embedding_type || !types.tensor_types.empty()))
+    return fail(ErrorCode::usage, "types of single tensors belong to a model, not to --params",
+                "Name the model with -m.");
+  if (options.params && options.kv_budget)
+    return fail(ErrorCode::usage, "--kv-budget needs a model, not --params", "Name one with -m.");
+  if (options.turn_tokens && !options.kv_budget)
+    return fail(ErrorCode::usage, "--turn-tokens counts the turns of --kv-budget", "Add --kv-budget SIZE.");
   if (options.active_params && !options.params)
     return fail(ErrorCode::usage, "--active-params goes with --params",
                 "A named model knows its own experts.");
@@ -254,6 +290,7 @@ Result<SizedReport> judged_report(const Services& services, const Host& host, Es
   sized.report = std::move(*report);
   sized.report.residency = options.sizing.residency;
   sized.report.notes.insert(sized.report.notes.end(), device_notes.begin(), device_notes.end());
+  note_experts(options, sized);
   if (options.active_tokens) set_active_tokens(sized.report, *options.active_tokens);
   if (sized.report.footprint.high.is_saturated())
     return fail(ErrorCode::overflow, "the sizes do not fit 64 bits",

@@ -73,13 +73,15 @@ std::string next_step(const FitOptions& options, const FitReport& report) {
 
 Result<Outcome> fit(const Services& services, const Host& host, FitOptions options) {
   if (auto checked = check(options); !checked) return tl::unexpected(checked.error());
+  if (auto known = check_cpu(services, options.estimate.speed.cpu); !known)
+    return tl::unexpected(known.error());
   FitReport report;
   report.order = options.order;
   report.local = options.local || !options.models_dir.empty();
   report.budget = host_budget(options.estimate, host);
   report.bound_by = options.estimate.ram ? "--ram" : host.effective.bound_by;
-  report.budget_named =
-      options.estimate.ram || !options.estimate.gpus.wishes.empty() || options.estimate.requirement;
+  report.budget_named = options.estimate.ram || options.estimate.host_named ||
+                        !options.estimate.gpus.wishes.empty() || options.estimate.requirement;
   auto constants = catalog::load_throughput(services.catalog);
   if (!constants) return tl::unexpected(constants.error());
   options.estimate.speed.constants = std::make_shared<const catalog::ThroughputTable>(std::move(*constants));

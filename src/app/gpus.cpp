@@ -170,9 +170,22 @@ Result<GpuSet> gpus_of_run(const Services& services, const GpuOptions& options, 
         return tl::unexpected(added.error());
     }
   if (auto kept = keep_one(options, set); !kept) return tl::unexpected(kept.error());
-  if (set.devices.empty() && options.gpu_layers.value_or(0) != 0)
-    set.notes.emplace_back("there is no GPU, so --gpu-layers moves nothing; --gpu names one");
   return set;
+}
+
+std::vector<std::string> placing_flags(const GpuOptions& options, const OffloadRequest& offload) {
+  const std::pair<bool, const char*> flags[] = {
+      {options.gpu_layers.value_or(0) != 0, "--gpu-layers"},
+      {!offload.tensor_split.empty(), "--tensor-split"},
+      {options.one_device || offload.split_mode == SplitMode::row, "--split-mode"},
+      {options.main_gpu.has_value(), "--main-gpu"},
+      {offload.cpu_expert_layers > 0, "--n-cpu-moe"},
+      {!offload.kv_offload, "--no-kv-offload"},
+      {!offload.operation_offload, "--no-op-offload"}};
+  std::vector<std::string> given;
+  for (const auto& [is_given, name] : flags)
+    if (is_given) given.emplace_back(name);
+  return given;
 }
 
 Result<void> apply_gpus(const GpuOptions& options, const GpuSet& gpus, OffloadRequest& offload) {

@@ -20,11 +20,7 @@ ComparedReport on_host(const Services& services, EstimateOptions options, const 
     row.error = host.error().message;
     return row;
   }
-  auto sized = judged_report(services, *host, options);
-  if (sized) {
-    if (auto completed = complete_report(services, *host, options, *sized); !completed)
-      sized = tl::unexpected(completed.error());
-  }
+  auto sized = estimate_report(services, *host, options);
   if (sized)
     row.report = std::move(sized->report);
   else
@@ -43,7 +39,7 @@ Result<Outcome> compare_hosts(const Services& services, const EstimateOptions& o
   auto files = *names;
   std::sort(files.begin(), files.end());
   EstimateOptions each = options;
-  each.requirement = options.requirement.value_or(Requirement::runs);
+  each.host_named = true;
   std::vector<ComparedReport> rows;
   for (const auto& file : files)
     if (file.ends_with(".json")) rows.push_back(on_host(services, each, options.hosts_folder, file));
@@ -51,8 +47,9 @@ Result<Outcome> compare_hosts(const Services& services, const EstimateOptions& o
     return fail(ErrorCode::not_found, fmt::format("{}: no saved probe (*.json)", options.hosts_folder),
                 "Save one on each host: llmsize probe --json > HOST.json");
   const bool any = std::any_of(rows.begin(), rows.end(), [&](const ComparedReport& row) {
-    return row.report && row.report->verdict.fit != Fit::unknown &&
-           is_met(each.requirement, row.report->verdict.fit);
+    if (!row.report) return false;
+    if (row.report->solution) return !row.report->solution->value.empty();
+    return row.report->verdict.fit != Fit::unknown && is_met(each.requirement, row.report->verdict.fit);
   });
   return Outcome{options.json ? render::hosts_json(rows) : render::hosts_text(rows),
                  any ? exit_status::done : exit_status::does_not_fit};

@@ -1,12 +1,13 @@
 #include "llmsize/app/compare_command.hpp"
 
+#include <map>
 #include <memory>
 
 #include <fmt/format.h>
 
-#include "llmsize/app/local_host.hpp"
 #include "llmsize/cli/commands.hpp"
 #include "llmsize/cli/estimate_flags.hpp"
+#include "llmsize/cli/setters.hpp"
 
 namespace llmsize::cli {
 namespace {
@@ -48,9 +49,12 @@ void name_model(const app::Services& services, const std::string& word, app::Est
   options.sizing.model = word.substr(0, colon);
 }
 
+/// The host of each file that items name, looked at once.
+using Hosts = std::map<std::string, Host>;
+
 /// An item is a model or a file type, and flags that hold for it alone.
 Result<app::ComparedOptions> column_of(const app::Services& services, const EstimateFlags& common,
-                                       const std::string& item) {
+                                       const std::string& item, Hosts& hosts) {
   auto words = words_of(item);
   if (words.empty()) return fail(ErrorCode::usage, "an empty item cannot be compared");
   EstimateFlags flags = common;
@@ -58,10 +62,16 @@ Result<app::ComparedOptions> column_of(const app::Services& services, const Esti
   words.erase(words.begin());
   Command command;
   command.name = "compare";
-  command.groups = estimate_groups(flags, services.types);
+  command.groups = item_groups(flags, services.types);
   if (auto parsed = parse_arguments(command, std::move(words)); !parsed)
     return tl::unexpected(parsed.error());
-  return app::ComparedOptions{item, flags.options};
+  auto known = hosts.find(flags.host_file);
+  if (known == hosts.end() || !flags.host_file.empty()) {
+    auto host = judging_host(services, flags);
+    if (!host) return tl::unexpected(host.error());
+    known = hosts.insert_or_assign(flags.host_file, std::move(*host)).first;
+  }
+  return app::ComparedOptions{item, flags.options, known->second};
 }
 
 Result<app::Outcome> run(const app::Services& services, const CompareFlags& flags) {
@@ -71,14 +81,13 @@ Result<app::Outcome> run(const app::Services& services, const CompareFlags& flag
   if (flags.items.size() > most_columns)
     return fail(ErrorCode::usage, fmt::format("compare shows at most {} items", most_columns), "Name fewer.");
   std::vector<app::ComparedOptions> columns;
+  Hosts hosts;
   for (const auto& item : flags.items) {
-    auto column = column_of(services, flags.common, item);
+    auto column = column_of(services, flags.common, item, hosts);
     if (!column) return tl::unexpected(column.error());
     columns.push_back(std::move(*column));
   }
-  const auto host = app::host_for_budget(services, flags.common.host_file);
-  if (!host) return tl::unexpected(host.error());
-  return app::compare(services, *host, columns, flags.common.options.json);
+  return app::compare(services, columns, flags.common.options.json);
 }
 
 }  // namespace
@@ -93,7 +102,9 @@ Command compare_command(const app::Services& services) {
       {"llmsize compare -m qwen3-32b Q4_K_M Q6_K Q8_0", "file types of one model"},
       {"llmsize compare \"qwen3-32b -c 8192\" \"qwen3-32b -c 65536 -ctk q8_0 -ctv q8_0\"",
        "settings: each item may bring flags of its own"}};
-  command.groups = estimate_groups(flags->common, services.types);
+  command.groups = item_groups(flags->common, services.types);
+  command.groups.push_back(
+      {"Answer", {{{"--json"}, "", "one JSON document", set_true(flags->common.options.json)}}});
   command.positionals = {"ITEM…",
                          "a model, MODEL:QUANT, or with -m a file type; flags may follow within quotes",
                          [flags](const std::string& word) -> Result<void> {

@@ -2,7 +2,6 @@
 
 #include <memory>
 
-#include "llmsize/app/local_host.hpp"
 #include "llmsize/cli/commands.hpp"
 #include "llmsize/cli/estimate_flags.hpp"
 
@@ -25,10 +24,8 @@ Command estimate_command(const app::Services& services) {
                        "a file, for a script: exit status 3 if it does not fit"}};
   command.groups = estimate_groups(*flags, services.types);
   command.run = [flags, &services]() -> Result<app::Outcome> {
-    const auto host = app::host_for_budget(services, flags->host_file);
+    const auto host = judging_host(services, *flags);
     if (!host) return tl::unexpected(host.error());
-    if (!flags->host_file.empty() && !flags->options.requirement)
-      flags->options.requirement = app::Requirement::runs;
     return app::estimate(services, *host, flags->options);
   };
   return command;

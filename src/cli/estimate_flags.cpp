@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "llmsize/app/local_host.hpp"
 #include "llmsize/cli/companion_options.hpp"
 #include "llmsize/cli/device_options.hpp"
 #include "llmsize/cli/setters.hpp"
@@ -109,12 +110,9 @@ OptionGroup run_options(EstimateOptions& o, const TypeTable& types) {
 
 OptionGroup memory_options(EstimateOptions& o) {
   Residency& residency = o.sizing.residency;
-  const auto set_isa = [&o](const std::string& text) -> Result<void> {
-    auto names = parse_list(text);
-    if (!names) return tl::unexpected(names.error());
-    o.sizing.residency.isa = std::move(*names);
+  const auto set_isa = [&o, set = set_instruction_sets(residency.isa)](const std::string& text) {
     o.isa_named = true;
-    return {};
+    return set(text);
   };
   const auto set_cache_ram = [&residency](const std::string& text) -> Result<void> {
     // llama-server's own unit: MiB, 0 for none.
@@ -162,15 +160,8 @@ OptionGroup memory_options(EstimateOptions& o) {
 }
 
 OptionGroup speed_options(EstimateOptions& o) {
-  constexpr double highest_bandwidth = 1e6;
   constexpr std::int64_t most_threads = 4096;
   constexpr std::int64_t most_experts = 4096;
-  const auto set_bandwidth = [&o](const std::string& text) -> Result<void> {
-    const auto gigabytes = parse_number(text, 0.1, highest_bandwidth);
-    if (!gigabytes) return tl::unexpected(gigabytes.error());
-    o.speed.bandwidth = BytesPerSecond(*gigabytes * 1e9);
-    return {};
-  };
   const auto set_threads = [&o](const std::string& text) -> Result<void> {
     const auto threads = parse_count(text, 1, most_threads);
     if (!threads) return tl::unexpected(threads.error());
@@ -181,7 +172,7 @@ OptionGroup speed_options(EstimateOptions& o) {
           {{{"--bandwidth"},
             "GB/S",
             "memory bandwidth in 10^9 bytes per second (default: what the host's facts say)",
-            set_bandwidth},
+            set_rate(o.speed.bandwidth)},
            {{"--cpu"},
             "NAME",
             "a processor of the catalog, or \"2x NAME\", instead of this host's",
@@ -277,7 +268,7 @@ OptionGroup answer_options(EstimateFlags& flags) {
 
 }  // namespace
 
-std::vector<OptionGroup> estimate_groups(EstimateFlags& flags, const TypeTable& types) {
+std::vector<OptionGroup> item_groups(EstimateFlags& flags, const TypeTable& types) {
   EstimateOptions& o = flags.options;
   return {model_options(o, types),
           run_options(o, types),
@@ -286,7 +277,13 @@ std::vector<OptionGroup> estimate_groups(EstimateFlags& flags, const TypeTable& 
           memory_options(o),
           speed_options(o),
           limit_options(o),
-          answer_options(flags)};
+          {"Budget", budget_options(flags)}};
+}
+
+std::vector<OptionGroup> estimate_groups(EstimateFlags& flags, const TypeTable& types) {
+  auto groups = item_groups(flags, types);
+  groups.back() = answer_options(flags);
+  return groups;
 }
 
 std::vector<OptionGroup> machine_groups(EstimateFlags& flags, const TypeTable& types) {
@@ -296,6 +293,18 @@ std::vector<OptionGroup> machine_groups(EstimateFlags& flags, const TypeTable& t
           run_options(o, types),
           memory_options(o),
           speed_options(o)};
+}
+
+Result<Host> judging_host(const app::Services& services, EstimateFlags& flags) {
+  EstimateOptions& o = flags.options;
+  if (!flags.host_file.empty()) {
+    if (o.ram)
+      return fail(ErrorCode::usage, "--ram describes one machine and --host another", "Give one of them.");
+    if (!o.hosts_folder.empty())
+      return fail(ErrorCode::usage, "--hosts brings its own machines", "Drop --host.");
+    o.host_named = true;
+  }
+  return app::host_for_budget(services, flags.host_file);
 }
 
 }  // namespace llmsize::cli

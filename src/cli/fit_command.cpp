@@ -2,7 +2,6 @@
 
 #include <memory>
 
-#include "llmsize/app/local_host.hpp"
 #include "llmsize/cli/commands.hpp"
 #include "llmsize/cli/estimate_flags.hpp"
 #include "llmsize/cli/setters.hpp"
@@ -94,12 +93,10 @@ Command fit_command(const app::Services& services) {
     command.groups.push_back(std::move(group));
   command.groups.push_back(table_options(*flags));
   command.run = [flags, &services]() -> Result<app::Outcome> {
-    const auto host = app::host_for_budget(services, flags->estimate.host_file);
+    const auto host = judging_host(services, flags->estimate);
     if (!host) return tl::unexpected(host.error());
     app::FitOptions options = flags->options;
     options.estimate = flags->estimate.options;
-    if (!flags->estimate.host_file.empty() && !options.estimate.requirement)
-      options.estimate.requirement = app::Requirement::runs;
     return app::fit(services, *host, std::move(options));
   };
   return command;

@@ -22,6 +22,14 @@ const char* verdict_text(Fit fit) {
   return words[static_cast<int>(fit)];
 }
 
+/// What is left of a host's memory with every slot full; empty where that was not asked.
+std::string stress_left(const EstimateReport& report) {
+  const auto& places = report.verdict.places;
+  if (!report.stress) return "";
+  if (places.empty() || !places.front().budget.known()) return "unknown";
+  return size_text(*places.front().budget.value - (report.stress->need - report.footprint.elsewhere_high));
+}
+
 /// A line of the comparison: what it is called and what a report says.
 struct Line {
   const char* label;
@@ -49,6 +57,8 @@ const std::vector<Line>& lines() {
        }},
       {"decode tokens/s", [](const EstimateReport& r) { return speed_text(r.decode_speed); }},
       {"prompt tokens/s", [](const EstimateReport& r) { return speed_text(r.prompt_speed); }},
+      {"tokens left", [](const EstimateReport& r) { return r.gate ? grouped(r.gate->left) : std::string(); }},
+      {"left, stressed", stress_left},
       {"verdict", [](const EstimateReport& r) { return std::string(verdict_text(r.verdict.fit)); }},
       {"left", [](const EstimateReport& r) {
          return r.verdict.budget.known() ? size_text(r.verdict.headroom) : std::string("unknown");
@@ -80,6 +90,22 @@ bool serves_better(const ComparedReport* a, const ComparedReport* b) {
   };
   if (rank(a) != rank(b)) return rank(a) < rank(b);
   return a->report && b->report && a->report->verdict.headroom > b->report->verdict.headroom;
+}
+
+/// What was asked of each host beside whether it holds the model: the largest setting, and the stress case.
+std::vector<Line> asked_of_hosts(const std::vector<ComparedReport>& hosts) {
+  std::vector<Line> asked;
+  for (const auto& host : hosts) {
+    if (!host.report || !asked.empty()) continue;
+    const auto& solution = host.report->solution;
+    if (solution)
+      asked.push_back({"largest", [](const EstimateReport& r) {
+                         const bool any = r.solution && !r.solution->value.empty();
+                         return any ? r.solution->quantity + " " + r.solution->value : std::string("none");
+                       }});
+    if (host.report->stress) asked.push_back({"left, stressed", stress_left});
+  }
+  return asked;
 }
 
 std::string hosts_headline(const std::vector<ComparedReport>& hosts) {
@@ -128,9 +154,11 @@ std::string hosts_text(const std::vector<ComparedReport>& hosts) {
     width = std::max(width, host.label.size());
   }
   std::stable_sort(rows.begin(), rows.end(), serves_better);
-  std::string out =
-      hosts_headline(hosts) + fmt::format("{:<{}}  {:<16} {:>12} {:>12} {:>10}  {}\n", "host", width,
-                                          "verdict", "budget", "left", "tokens/s", "bound by");
+  const auto asked = asked_of_hosts(hosts);
+  std::string out = hosts_headline(hosts) + fmt::format("{:<{}}  {:<16} {:>12} {:>12} {:>10}", "host", width,
+                                                        "verdict", "budget", "left", "tokens/s");
+  for (const auto& column : asked) out += fmt::format(" {:>16}", column.label);
+  out += "  bound by\n";
   for (const auto* row : rows) {
     if (!row->report) {
       out += fmt::format("{:<{}}  {}\n", row->label, width, row->error);
@@ -138,10 +166,11 @@ std::string hosts_text(const std::vector<ComparedReport>& hosts) {
     }
     const auto& verdict = row->report->verdict;
     const bool known = verdict.budget.known();
-    out += fmt::format("{:<{}}  {:<16} {:>12} {:>12} {:>10}  {}\n", row->label, width,
-                       verdict_text(verdict.fit), known ? size_text(*verdict.budget.value) : "unknown",
-                       known ? size_text(verdict.headroom) : "", speed_text(row->report->decode_speed),
-                       verdict.bound_by);
+    out += fmt::format("{:<{}}  {:<16} {:>12} {:>12} {:>10}", row->label, width, verdict_text(verdict.fit),
+                       known ? size_text(*verdict.budget.value) : "unknown",
+                       known ? size_text(verdict.headroom) : "", speed_text(row->report->decode_speed));
+    for (const auto& column : asked) out += fmt::format(" {:>16}", column.text(*row->report));
+    out += "  " + verdict.bound_by + '\n';
   }
   return out;
 }

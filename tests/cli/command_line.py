@@ -157,6 +157,15 @@ class Estimate(CommandLineCase):
             (["--params", "32", "-fa", "maybe"], "--flash-attn"),
             (["--params", "7", "-A", "32"], "active"),
             (["--params", "7", "-m", "qwen2.5-7b-instruct"], "--model"),
+            (["--params", "7", "--mmproj-auto"], "--params"),
+            (["--params", "7", "--pure"], "--params"),
+            (["--params", "7", "--kv-budget", "1GiB"], "--kv-budget"),
+            (["--params", "7", "--isa", "avx1024"], "--isa"),
+            (["--params", "7", "--gpu", "4090"], "4090 GiB"),
+            (["--params", "7", "--vram", "2x RTX 4090"], "--vram"),
+            (["--params", "7", "--ram", "8", "--host", "h.json"], "--host"),
+            (["-m", "qwen3-8b", "--turn-tokens", "700"], "--turn-tokens"),
+            (["-m", "qwen3-8b", "--method", "guide", "--args"], "--method guide"),
             ([], "nothing to size"),
             (["--quant"], "--quant"),
         ):
@@ -184,6 +193,28 @@ class Estimate(CommandLineCase):
         error = self.failure("estimate", "-m", "qwen2.5-7b-instrukt", status=1, says="qwen2.5-7b-instrukt")
         self.assertIn("qwen2.5-7b-instruct", error["hint"])
         self.failure("estimate", "-m", "qwen2.5-7b-instruct", "--quant", "Q9", status=2, says="Q9")
+        # A part of a name, and a slip in one.
+        self.assertIn("qwen3-30b-a3b", self.failure("estimate", "-m", "a3b-instruct-2507", status=1, says="a3b")["hint"])
+        self.assertIn("rtx-4090", self.failure("estimate", "-m", "qwen3-8b", "--gpu", "GeForce 4090", status=1, says="4090")["hint"])
+
+    def test_every_command_checks_what_names_a_machine(self):
+        for command in (("estimate", "-m", "qwen3-8b"), ("compare", "qwen3-8b", "qwen3-4b"), ("fit",), ("plan",)):
+            with self.subTest(command=command):
+                for cpu in ("9654", "EPYC 9653"):
+                    self.assertIn("amd-epyc-9654", self.failure(*command, "--ram", "64", "--cpu", cpu, status=2, says=cpu)["hint"])
+                self.assertIn("RTX 4090", self.failure(*command, "--ram", "64", "--gpu", "4090", status=2, says="4090")["hint"])
+                self.failure(*command, "--ram", "64", "--bandwidth", "1e9", status=2, says="--bandwidth")
+                if command[0] != "plan":
+                    self.assertIn("avx512f", self.failure(*command, "--isa", "foo", status=2, says="foo")["hint"])
+                    self.assertIn("avx512f", self.failure(*command, "--isa", "avx512", status=2, says="avx512")["hint"])
+
+    def test_flags_that_change_nothing_are_named(self):
+        for flags, says in (
+            (("-ngl", "10", "-ncmoe", "3", "-ts", "1,2"), "--gpu-layers, --tensor-split, --n-cpu-moe changes nothing"),
+            (("--quant-draft", "Q8_0", "--draft-max", "5"), "--quant-draft changes nothing"),
+            (("--experts-used", "3"), "qwen3-8b has no experts"),
+        ):
+            self.assertIn(says, " ".join(self.document("estimate", "-m", "qwen3-8b", "--ram", "64", *flags)["notes"]))
 
     def test_broken_files_give_one_clear_error(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -520,6 +551,22 @@ class SideBySide(CommandLineCase):
             self.assertIsNotNone(hosts["torn"]["error"])
             self.assertEqual(set(hosts), {"large", "small", "torn"})
             self.failure("estimate", "-m", "qwen3-32b", "--hosts", folder, "--ram", "8", status=2, says="--hosts")
+            # The inverse is asked of each host; what is about one host is refused.
+            asked = ("estimate", "-m", "qwen3-32b", "--hosts", folder, "--solve", "quant", "--cache-ram", "0")
+            alone = self.document("estimate", "-m", "qwen3-32b", "--host", folder + "/large.json", "--solve", "quant", "--cache-ram", "0")
+            solved = {h["host"]: h["estimate"] for h in self.document(*asked)["hosts"]}
+            self.assertEqual(solved["large"]["solve"]["value"], alone["solve"]["value"])
+            self.assertNotEqual(solved["small"]["solve"]["value"], alone["solve"]["value"])
+            self.assertIn("quant " + alone["solve"]["value"], run(*asked).stdout)
+            self.assertRegex(run("estimate", "-m", "qwen3-32b", "--hosts", folder, "--stress").stdout, r"(?m)^large .* \d+\.\d+ GiB +\S")
+            for flags in (("--args",), ("--explain",), ("--kv-budget", "1GiB"), ("--host", folder + "/large.json")):
+                self.failure("estimate", "-m", "qwen3-32b", "--hosts", folder, *flags, status=2, says="--hosts")
+            # --host names a budget, in which solving means memory.
+            self.document("estimate", "-m", "qwen3-235b-a22b", "--host", folder + "/small.json", "--solve", "quant", "--cache-ram", "0", status=3)
+            both = self.document("compare", "-m", "qwen3-8b", f"Q4_K_M --host {folder}/large.json", f"Q4_K_M --host {folder}/small.json")
+            budgets = [item["estimate"]["verdict"]["budget_bytes"] for item in both["items"]]
+            self.assertGreater(budgets[0], 10 * budgets[1])
+            self.failure("compare", "qwen3-8b", "qwen3-4b --args", status=2, says="--args")
         self.failure("estimate", "-m", "qwen3-32b", "--hosts", "/nonexistent", status=1, says="/nonexistent")
 
 
@@ -578,6 +625,13 @@ class Schemas(CommandLineCase):
                 self.assertTrue(schema.exists(), f"{path.name}: kind {document['kind']} has no schema")
                 jsonschema.validate(document, json.loads(schema.read_text()))
 
+
+    def test_capabilities_name_models_that_exist(self):
+        models = {e["id"] for path in (SOURCE / "data/models").glob("*.json") for e in json.loads(path.read_text())["entries"]}
+        for capability in json.loads((SOURCE / "data/model_capabilities.json").read_text())["entries"]:
+            self.assertLessEqual(set(capability["models"]), models, capability["id"])
+            for part in capability["names"]:
+                self.assertTrue(any(part in model for model in models), f"{capability['id']}: no model is called {part}")
 
     def test_memory_rates_agree_with_bus_and_clock(self):
         """Bandwidths of data/gpus.json against bus width x rate per pin, written down apart (tests/data/gpu_memory.csv, from

@@ -25,6 +25,7 @@ struct EstimateOptions {
       params;  ///< --params: no model, intervals from the catalog's models of that size.
   std::optional<ParamCount> active_params;  ///< --active-params: the model is a mixture of experts.
   std::optional<Bytes> ram;                 ///< --ram: a budget for the whole process.
+  bool host_named = false;                  ///< --host or --hosts: its memory is a budget, too.
   GpuOptions gpus;
   SpeedRequest speed;
   std::optional<std::int64_t> active_tokens;

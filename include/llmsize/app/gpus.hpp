@@ -47,6 +47,9 @@ struct GpuSet {
 Result<GpuSet> gpus_of_run(const Services& services, const GpuOptions& options, const Host& host,
                            const Fact<Bytes>& host_memory);
 
+/// The flags that say what goes where, as far as they were given; without a GPU they change nothing.
+std::vector<std::string> placing_flags(const GpuOptions& options, const OffloadRequest& offload);
+
 /// Puts devices, layers and overrides into `offload`. Errors: usage for an override's device that is not
 /// there.
 Result<void> apply_gpus(const GpuOptions& options, const GpuSet& gpus, OffloadRequest& offload);
