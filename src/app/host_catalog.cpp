@@ -29,7 +29,11 @@ void add_memory_bandwidth(const Services& services, Host& host) {
   if (host.memory.bandwidth.known() || !host.cpu.model.known()) return;
   const std::string name = plain_cpu_name(*host.cpu.model.value);
   const auto entry = entry_of(services, "cpu", name);
-  if (!entry) return;
+  if (!entry) {
+    host.memory.bandwidth = unknown<BytesPerSecond>(
+        fmt::format("{}, and data/cpus.json has no {}", host.memory.bandwidth.source, name));
+    return;
+  }
   const auto package = catalog::package_bandwidth(*entry);
   if (!package) return;
   const int packages = host.cpu.packages.value_or(1);

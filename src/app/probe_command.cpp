@@ -68,6 +68,8 @@ Result<void> measure(const Services& services, const ProbeOptions& options, Host
       std::remove_if(host.benchmarks.begin(), host.benchmarks.end(),
                      [&](const BenchmarkResult& result) { return is_measurement_of(result, wanted); }),
       host.benchmarks.end());
+  const auto load = services.files.read_text("/proc/loadavg");
+  if (auto busy = probe::busy_warning(load.value_or(""))) host.warnings.push_back(std::move(*busy));
   return probe::run_benchmarks(*services.benchmarks, wanted, host, progress);
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <functional>
 #include <iterator>
 #include <set>
@@ -29,10 +30,12 @@ void compare_with_theory(Host& host, const BenchmarkResult& all) {
   if (!host.memory.bandwidth.known()) return;
   const double share = all.median / host.memory.bandwidth.value->per_second();
   if (share >= lowest_share && share <= highest_share) return;
-  host.warnings.push_back({fmt::format("memory reads at {:.0f} % of the theoretical bandwidth", share * 100),
-                           share < lowest_share
-                               ? "Check that every memory channel is filled and that nothing else runs."
-                               : "The theoretical value is wrong: --bandwidth corrects it."});
+  host.warnings.push_back(
+      {fmt::format("memory reads at {:.0f} % of the theoretical bandwidth", share * 100),
+       share >= lowest_share ? "The theoretical value is wrong: --bandwidth corrects it."
+       : host.platform.virtualization.known()
+           ? "A virtual machine has a share of its host's bandwidth: --save keeps what it is."
+           : "Check that every memory channel is filled and that nothing else runs."});
 }
 
 using Progress = std::function<void(const std::string&)>;
@@ -197,6 +200,18 @@ BenchmarkResult summarize(std::string name, std::string unit, std::string detail
                       : result.spread > highest_spread ? "low_confidence"
                                                        : "good";
   return result;
+}
+
+std::optional<HostWarning> busy_warning(std::string_view loadavg) {
+  // Half a CPU in the mean of a minute is more than a host's own housekeeping.
+  constexpr double idle = 0.5;
+  const double busy = std::strtod(std::string(loadavg).c_str(), nullptr);
+  if (!(busy > idle)) return std::nullopt;
+  return HostWarning{
+      fmt::format("other programs kept {:.1f} CPUs busy in the last minute, so measurements may be "
+                  "too low",
+                  busy),
+      "Measure again on an idle host."};
 }
 
 Result<void> run_benchmarks(const Benchmarks& benchmarks, const BenchmarkRequest& request, Host& host,

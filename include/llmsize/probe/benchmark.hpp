@@ -1,6 +1,8 @@
 #pragma once
 #include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "llmsize/core/host.hpp"
@@ -33,6 +35,9 @@ BenchmarkResult summarize(std::string name, std::string unit, std::string detail
 
 /// The memory bandwidth that a reading with every core stands for; unknown where a cache may have answered.
 Fact<BytesPerSecond> measured_bandwidth_of(const BenchmarkResult& every_core);
+
+/// What to say where other programs kept CPUs busy in the last minute, as /proc/loadavg tells; nothing else.
+std::optional<HostWarning> busy_warning(std::string_view loadavg);
 
 /// Runs what is requested and adds the results to the host, with warnings where they do not agree with the
 /// theoretical bandwidth. `progress` is told what is being measured.

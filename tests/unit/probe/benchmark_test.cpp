@@ -70,6 +70,12 @@ TEST_CASE("the median and the spread decide the confidence") {
   CHECK(summarize("n", "u", "", 1, {}, false).confidence == "low_confidence");
 }
 
+TEST_CASE("measurements beside other programs are warned about") {
+  CHECK(busy_warning("2.31 1.20 0.80 3/120 4242\n")->message.find("2.3 CPUs") != std::string::npos);
+  for (const char* quiet_or_unknown : {"0.04 1.20 0.80 1/120 4242\n", "", "nan"})
+    CHECK_FALSE(busy_warning(quiet_or_unknown).has_value());
+}
+
 TEST_CASE("a rate beyond the theoretical one is warned about") {
   Host host = machine(mebibytes(32), gibibytes(20));
   host.memory.bandwidth = derived(BytesPerSecond(50e9), "test");

@@ -83,6 +83,18 @@ TEST_CASE("a bar in a name does not break a Markdown table") {
   CHECK(render::host_markdown(sample(), std::nullopt).find("Some CPU \\| 64-Core") != std::string::npos);
 }
 
+TEST_CASE("a name from a recording commands no terminal and ends no line of a table") {
+  Host host = sample();
+  host.cpu.model = reported(std::string("CPU \x1b]0;title\x07\n| x"), "a recording");
+  host.warnings.push_back({"\x1b[2J", ""});
+  for (const std::string& page :
+       {render::host_text(host, std::nullopt, true), render::host_markdown(host, std::nullopt)}) {
+    CHECK(page.find('\x1b') == std::string::npos);
+    CHECK(page.find("title") != std::string::npos);
+    CHECK(page.find("\n| x") == std::string::npos);
+  }
+}
+
 TEST_CASE("two probes differ where their facts do, not where the sources do") {
   Host other = sample();
   other.memory.total = measured(gibibytes(251), "elsewhere");
