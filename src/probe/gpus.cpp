@@ -54,15 +54,6 @@ void append_visible(const std::vector<Variable>& variables, std::vector<GpuFacts
                    std::make_move_iterator(gpus.end()));
 }
 
-/// Runs a program that lists GPUs; nothing where it is missing, fails or takes too long.
-std::optional<std::string> listing(const Surroundings& from, const std::vector<std::string>& arguments) {
-  constexpr double timeout_seconds = 5;
-  if (from.commands == nullptr) return std::nullopt;
-  const auto output = from.commands->run(arguments, timeout_seconds);
-  if (!output || output->exit_status != 0) return std::nullopt;
-  return output->standard_output;
-}
-
 Fact<Bytes> size_in(const FileReader& files, const std::string& path) {
   const auto value = read_integer(files, path);
   return value && *value >= 0 ? reported(Bytes(*value), path) : unknown<Bytes>(path + " could not be read");
@@ -79,6 +70,14 @@ bool is_amd_integrated(const FileReader& files, const std::string& device) {
 }
 
 }  // namespace
+
+std::optional<std::string> listing(const Surroundings& from, const std::vector<std::string>& arguments) {
+  constexpr double timeout_seconds = 5;
+  if (from.commands == nullptr) return std::nullopt;
+  const auto output = from.commands->run(arguments, timeout_seconds);
+  if (!output || output->exit_status != 0) return std::nullopt;
+  return output->standard_output;
+}
 
 std::optional<Bytes> hexadecimal_bytes(std::string_view text) {
   const auto value = parse_hexadecimal(text);
@@ -152,37 +151,6 @@ std::vector<GpuFacts> parse_nvidia_smi(std::string_view text) {
     gpu.memory_free = mebibytes_of(parts[3]);
     // "[N/A]": no memory of its own.
     if (!gpu.memory_total.known()) make_unified(gpu, "the GPU uses the system's memory");
-    gpus.push_back(std::move(gpu));
-  }
-  return gpus;
-}
-
-std::vector<GpuFacts> parse_device_list(std::string_view text) {
-  std::vector<GpuFacts> gpus;
-  constexpr std::string_view between = " MiB, ", end = " MiB free)", source = "llama-server";
-  for (auto line : lines_of(text)) {
-    line = trimmed(line);
-    const auto colon = line.find(": ");
-    const auto open = line.rfind(" (");
-    if (colon == std::string_view::npos || open == std::string_view::npos || open < colon + 2) continue;
-    if (!line.ends_with(end)) continue;
-    const auto sizes = line.substr(open + 2, line.size() - end.size() - open - 2);
-    const auto comma = sizes.find(between);
-    if (comma == std::string_view::npos) continue;
-    const auto total = parse_integer(sizes.substr(0, comma));
-    const auto free = parse_integer(sizes.substr(comma + between.size()));
-    if (!total || !free || *total < 0 || *free < 0 || (mebibytes(1) * *total).is_saturated()) continue;
-    GpuFacts gpu;
-    gpu.id = line.substr(0, colon);
-    gpu.name = line.substr(colon + 2, open - colon - 2);
-    gpu.pool_id = gpu.id;
-    gpu.memory_total = reported(mebibytes(1) * *total, std::string(source));
-    gpu.memory_free = reported(mebibytes(1) * std::min(*free, *total), std::string(source));
-    gpu.bandwidth = unknown<BytesPerSecond>("llama-server does not state it");
-    const auto digits = gpu.id.find_last_not_of("0123456789");
-    gpu.backend = reported(lower_case(gpu.id.substr(0, digits + 1)), std::string(source));
-    for (const std::string_view vendor : {"NVIDIA", "AMD", "Intel", "Apple"})
-      if (gpu.name.find(vendor) != std::string::npos) gpu.vendor = vendor;
     gpus.push_back(std::move(gpu));
   }
   return gpus;
@@ -380,28 +348,6 @@ void gather_sysfs_gpus(const Surroundings& from, Host& host) {
   Variable mask = variable_of(from, "ZE_AFFINITY_MASK");
   if (mask.value) mask.value = without_tiles(*mask.value);
   append_visible({mask}, std::move(intel), host);
-}
-
-void gather_listed_devices(const Surroundings& from, Host& host) {
-  const bool something = from.files.is_folder("/dev/dri") || from.files.exists("/dev/dxg") ||
-                         from.files.exists("/dev/kfd") || from.files.exists("/dev/nvidiactl");
-  const bool incomplete = std::any_of(host.gpus.begin(), host.gpus.end(), [](const GpuFacts& gpu) {
-    return !gpu.unified && !gpu.memory_total.known();
-  });
-  // Starting llama-server takes a tenth of a second, so it is asked only where something is missing.
-  if (!something || (!host.gpus.empty() && !incomplete)) return;
-  const auto text = listing(from, {"llama-server", "--list-devices"});
-  if (!text) return;
-  auto listed = parse_device_list(*text);
-  if (listed.empty()) return;
-  const auto unknown_memory = [](const GpuFacts& gpu) { return !gpu.unified && !gpu.memory_total.known(); };
-  host.gpus.erase(std::remove_if(host.gpus.begin(), host.gpus.end(), unknown_memory), host.gpus.end());
-  for (auto& gpu : listed) {
-    const bool known = std::any_of(host.gpus.begin(), host.gpus.end(), [&](const GpuFacts& other) {
-      return other.name == gpu.name && !other.name.empty();
-    });
-    if (!known) host.gpus.push_back(std::move(gpu));
-  }
 }
 
 }  // namespace llmsize::probe

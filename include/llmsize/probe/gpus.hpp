@@ -69,6 +69,8 @@ struct DeviceMemory {
 std::optional<DeviceMemory> parse_memory_regions(std::string_view answer, std::string_view driver);
 
 // Shared by the sources of GPUs.
+/// What a program that lists GPUs prints; nothing where it is missing, fails or takes too long.
+std::optional<std::string> listing(const Surroundings& from, const std::vector<std::string>& arguments);
 /// The value of "KEY=value" in the device's uevent file; empty where there is none.
 std::string uevent_value(const FileReader& files, const std::string& device, std::string_view key);
 /// The device's number as sysfs writes it ("0x744c"), or "unknown".

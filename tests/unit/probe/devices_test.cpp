@@ -287,8 +287,26 @@ TEST_CASE("programs are asked where files and libraries say nothing of a GPU") {
   CHECK(probe(nvidia)[0].name == "NVIDIA L4");
   TemporaryTree intel;
   intel.add("/dev/dri/card0", "").add("/sys/class/drm/card0/device/vendor", "0x8086\n");
+  intel.add("/sys/class/drm/card0/device/uevent", "PCI_SLOT_NAME=0000:03:00.0\n");
   REQUIRE(probe(intel).size() == 1);
   CHECK(probe(intel)[0].memory_total.value == mebibytes(15473));
+  // Two cards alike are two, and one that two backends reach is one.
+  commands.outputs["llama-server"] =
+      "  ROCm0: AMD Radeon X (100 MiB, 90 MiB free)\n  ROCm1: AMD Radeon X (100 MiB, 90 MiB free)\n"
+      "  Vulkan0: AMD Radeon X (RADV NAVI) (100 MiB, 90 MiB free)\n";
+  CHECK(probe(intel).size() == 2);
+  // A card that another source knows is not listed again.
+  intel.add("/sys/class/drm/card1/device/vendor", "0x1002\n")
+      .add("/sys/class/drm/card1/device/product_name", "AMD Radeon X\n")
+      .add("/sys/class/drm/card1/device/mem_info_vram_total", "100\n");
+  CHECK(probe(intel).size() == 1);
+  // What is part of the chip is no memory beside the system's.
+  TemporaryTree chip;
+  chip.add("/dev/dri/card0", "")
+      .add("/sys/class/drm/card0/device/uevent", "OF_COMPATIBLE_0=apple,agx-g13g\n");
+  REQUIRE(probe(chip).size() == 2);
+  CHECK(probe(chip)[0].unified);
+  CHECK(probe(chip)[0].pool_id == "system");
 }
 
 TEST_CASE("variables of AMD and Intel hide GPUs as their runtimes read them") {
