@@ -249,26 +249,29 @@ struct LayoutBuilder {
         return tl::unexpected(checked.error());
     const auto setting = setting_of(rule, h, run);
     ContextLayout layout;
-    for (int layer = 0; layer < owning_layers(rule, h); ++layer)
-      append_attention(layout, rule, setting, layer);
+    const int owning = owning_layers(rule, h);
+    for (int layer = 0; layer < owning; ++layer) append_attention(layout, rule, setting, layer);
     return layout;
   }
   Answer operator()(const RecurrentRule& rule) const {
     ContextLayout layout;
-    for (int layer = 0; layer < h.main_layer_count(); ++layer)
+    const int layers = h.main_layer_count();
+    for (int layer = 0; layer < layers; ++layer)
       layout.push_back({layer, recurrent_state(rule.state, h, run.sequences)});
     return layout;
   }
   Answer operator()(const HybridRule& rule) const {
     const auto setting = setting_of(rule.attention, h, run);
     ContextLayout layout;
-    for (int layer = 0; layer < h.main_layer_count(); ++layer) append_hybrid(layout, rule, setting, layer);
+    const int layers = h.main_layer_count();
+    for (int layer = 0; layer < layers; ++layer) append_hybrid(layout, rule, setting, layer);
     return layout;
   }
   Answer operator()(const CompressedRule& rule) const {
     if (auto checked = check_window(rule.window, h, model); !checked) return tl::unexpected(checked.error());
     ContextLayout layout;
-    for (int layer = 0; layer < h.main_layer_count(); ++layer) append_compressed(layout, rule, h, run, layer);
+    const int layers = h.main_layer_count();
+    for (int layer = 0; layer < layers; ++layer) append_compressed(layout, rule, h, run, layer);
     return layout;
   }
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <regex>
 #include <set>
 #include <string_view>
@@ -178,11 +179,14 @@ void Placer::look_at_weights() {
   }
   tied_ = model_->find_tensor("output.weight") == nullptr;
   const bool by_rows = request_->split_mode == SplitMode::row && request_->devices.size() > 1;
-  const bool drops_layers = model_->hyperparameters.next_token_layer_count() > 0;
+  // Layers for next-token prediction are not loaded. Looked up once: it would cost more than all else here.
+  const int loaded_layers = model_->hyperparameters.next_token_layer_count() > 0
+                                ? model_->hyperparameters.main_layer_count()
+                                : std::numeric_limits<int>::max();
   for (const auto& tensor : model_->tensors) {
     const int layer = layer_of(tensor.name);
-    const int copies = layer < 0 || drops_layers ? copies_in_engine(*model_, tensor) : 1;
-    if (copies == 0) continue;
+    if (layer >= loaded_layers) continue;
+    const int copies = layer < 0 ? copies_in_engine(*model_, tensor) : 1;
     PlacedWeight weight{&tensor,    layer, Home::output, false, by_rows && is_cut_by_rows(tensor),
                         copies > 1, {}};
     if (layer < 0)
@@ -230,7 +234,8 @@ void Placer::add_multiplied(Placement& placement, std::size_t weight, int device
 void Placer::add_frequencies(Placement& placement, std::size_t weight) const {
   const bool dense_only = model_->architecture == "gemma4";
   std::set<int> devices;
-  for (int layer = 0; layer < model_->hyperparameters.main_layer_count(); ++layer)
+  const int layers = model_->hyperparameters.main_layer_count();
+  for (int layer = 0; layer < layers; ++layer)
     if (!dense_only || !is_windowed(architecture_->cache, model_->hyperparameters, layer))
       devices.insert(layer_device(placement, layer));
   for (const int device : devices) add_weight(placement, weight, device);

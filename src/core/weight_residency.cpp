@@ -22,10 +22,11 @@ Bytes always_mapped(const Model& model) {
 /// not.
 Bytes mapped_once(const Model& model, const std::vector<bool>& replaced) {
   const bool drops_layers = model.hyperparameters.next_token_layer_count() > 0;
+  const int loaded_layers = drops_layers ? model.hyperparameters.main_layer_count() : 0;
   Bytes sum, up_to_last_used;
   for (std::size_t index = 0; index < model.tensors.size(); ++index) {
     const auto& tensor = model.tensors[index];
-    if (drops_layers && copies_in_engine(model, tensor) == 0) continue;
+    if (drops_layers && layer_of(tensor.name) >= loaded_layers) continue;
     const bool used = index >= replaced.size() || !replaced[index];
     if (!used && up_to_last_used == Bytes(0)) continue;
     sum += buffer_size(tensor);
