@@ -24,7 +24,7 @@ ModelIdentity identity(const Model& model) {
           model.active_params};
 }
 
-EstimateReport report_of(const Sizing& sizing) {
+EstimateReport report_of(const Sizing& sizing, bool with_tensors) {
   EstimateReport report;
   report.model = identity(sizing.model);
   report.run = sizing.run;
@@ -42,7 +42,7 @@ EstimateReport report_of(const Sizing& sizing) {
       sizing.weights.bytes_by_type,
       8.0 * static_cast<double>(tensors.value()) / static_cast<double>(report.model.total_params.value())};
   report.footprint = sizing.footprint;
-  report.tensors = sizing.model.tensors;
+  if (with_tensors) report.tensors = sizing.model.tensors;
   report.context = sizing.context;
   report.notes = sizing.notes;
   return report;
@@ -63,7 +63,7 @@ Result<EstimateReport> size(const Services& services, const EstimateOptions& opt
   auto sizing = size_model(services, options.sizing);
   if (sizing) {
     sized = std::move(*sizing);
-    return report_of(*sized);
+    return report_of(*sized, options.explain);
   }
   const auto stated = params_of_unknown_name(sizing.error(), options.sizing.model);
   if (!stated) return tl::unexpected(sizing.error());
@@ -93,38 +93,35 @@ void set_active_tokens(EstimateReport& report, std::int64_t tokens) {
   f.kv_active.size = f.kv_active.low = f.kv_active.high = active;
 }
 
-/// The fastest storage of the host with a known rate; null where none is known.
-const StorageFacts* storage_with_rate(const Host& host) {
-  const StorageFacts* best = nullptr;
-  for (const auto& storage : host.storage)
-    if (storage.read_rate.known() && (best == nullptr || *best->read_rate.value < *storage.read_rate.value))
-      best = &storage;
-  return best;
+/// What a size without a model reads for each token: the active share of its weights.
+StorageReads reads_of_params(const EstimateReport& report) {
+  const auto& model = report.model;
+  const auto total = static_cast<double>(std::max<std::int64_t>(1, model.total_params.value()));
+  const double active = model.active_params ? static_cast<double>(model.active_params->value()) / total : 1.0;
+  const Footprint& f = report.footprint;
+  const Bytes room = std::max(Bytes(0), *report.verdict.budget.value - (f.host_high() - f.file_backed));
+  const Bytes in_place = std::max(Bytes(0), f.host.weights - f.repacked.size);
+  StorageReads reads;
+  reads.token = disk_reads({Bytes(0), in_place, room, room}, active);
+  return reads;
 }
 
-/// What paging costs: bytes read per token, and the speed that the storage's rate allows.
-void note_paging(const Host& host, EstimateReport& report) {
+/// What paging costs where the speed does not say it: bytes, and what each GB/s of storage makes of them.
+void note_paging(EstimateReport& report) {
   if (report.verdict.fit != Fit::pages_from_disk) return;
-  const auto total = report.model.total_params.value();
-  const double active =
-      report.model.active_params && total > 0
-          ? static_cast<double>(report.model.active_params->value()) / static_cast<double>(total)
-          : 1.0;
-  const auto read =
-      Bytes(static_cast<std::int64_t>(static_cast<double>(report.footprint.weights.size.value()) * active));
-  const auto paging = paging_per_token(report.footprint, *report.verdict.budget.value, read);
-  if (paging.high <= Bytes(0)) return;
-  std::string note = fmt::format("pages from disk: each token reads {} to {} of weights from storage",
-                                 size_text(paging.low), size_text(paging.high));
-  if (const auto* storage = storage_with_rate(host)) {
-    const double rate = storage->read_rate.value->per_second();
-    note +=
-        fmt::format(", so at most {:.3g} tokens/s where nothing stays in memory, at {:.1f} GB/s ({})",
-                    rate / static_cast<double>(paging.high.value()), rate / 1e9, storage->read_rate.source);
-  } else {
-    note += fmt::format(", so {:.3g} tokens/s at worst for each GB/s that the storage reads",
-                        1e9 / static_cast<double>(paging.high.value()));
+  const auto reads = report.storage.value_or(reads_of_params(report));
+  if (!reads.token.any()) {
+    report.notes.emplace_back(
+        "what finds no room are pages that decoding does not read again, such as the originals of repacked "
+        "weights");
+    return;
   }
+  std::string note =
+      fmt::format("pages from disk: each token reads {} of weights from storage, {} to {}",
+                  size_text(reads.token.mid), size_text(reads.token.low), size_text(reads.token.high));
+  if (!report.storage || !report.storage->rate.known())
+    note += fmt::format(", so {:.3g} tokens/s for each GB/s that it reads",
+                        1e9 / static_cast<double>(std::max<std::int64_t>(1, reads.token.mid.value())));
   report.notes.push_back(std::move(note));
 }
 
@@ -170,7 +167,6 @@ void judge_report(const EstimateOptions& options, const Host& host, EstimateRepo
   const Fact<Bytes> budget = host_budget(options, host);
   const std::string bound_by = options.ram ? "--ram" : host.effective.bound_by;
   report.verdict = judge(report.footprint, budget, bound_by);
-  note_paging(options.ram ? Host{} : host, report);
   if (!options.ram) note_locking(host, report);
 }
 
@@ -302,6 +298,7 @@ Result<SizedReport> judged_report(const Services& services, const Host& host, Es
 Result<void> complete_report(const Services& services, const Host& host, const EstimateOptions& options,
                              SizedReport& sized) {
   if (auto filled = add_speed(services, options, host, sized.sizing, sized.report); !filled) return filled;
+  note_paging(sized.report);
   sized.report.guide = guide_comparison(services, sized.report);
   sized.report.next_step = next_step(services, options, sized);
   return {};

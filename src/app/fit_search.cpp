@@ -16,6 +16,7 @@ namespace {
 
 /// Tensors may be stored once where the catalog counts them twice; a bound must not be above the truth.
 constexpr double bound_slack = 0.9;
+constexpr double bits_per_byte = 8;
 
 /// A model at a quant, waiting for its turn.
 struct Waiting {
@@ -82,7 +83,6 @@ class Search {
 
   /// Weights alone, by the index.
   [[nodiscard]] Bytes least_weights(const FitCandidate& candidate, const FitQuant& quant) const {
-    constexpr double bits_per_byte = 8;
     return Bytes(static_cast<std::int64_t>(static_cast<double>(candidate.total.value()) * quant.lowest_bits /
                                            bits_per_byte * bound_slack));
   }
@@ -97,6 +97,18 @@ class Search {
     const Bytes weights =
         fit == Fit::pages_from_disk ? Bytes(0) : least_weights(candidates_[candidate], quants_[quant]);
     return weights + prompt_cache() < room_;
+  }
+
+  /// Whether its weights at a file type leave any hope, now that its tensors are known.
+  [[nodiscard]] bool may_fit(Fit fit, const Model& model, const FitQuant& quant) const {
+    if (fit == Fit::pages_from_disk) return true;
+    // Layers for next-token prediction are not loaded.
+    const int layers = model.hyperparameters.main_layer_count();
+    double elements = 0;
+    for (const auto& tensor : model.tensors)
+      if (layer_of(tensor.name) < layers) elements += static_cast<double>(tensor.elements());
+    const Bytes least(static_cast<std::int64_t>(elements * quant.lowest_bits / bits_per_byte));
+    return least + prompt_cache() < room_;
   }
 
   /// Whether everything but scratch leaves any hope.
@@ -152,7 +164,7 @@ class Search {
       return;
     }
     for (; next.quant < quants_.size(); ++next.quant) {
-      if (!may_fit(fit, next.candidate, next.quant)) continue;
+      if (!may_fit(fit, found->model, quants_[next.quant])) continue;
       const auto request = request_for(next);
       FoundModel copy = *found;
       copy.quant = request.quant;
@@ -240,7 +252,6 @@ std::optional<FitRow> fit_row(const Services& services, const Host& host, const 
     return std::nullopt;
   FitRow row;
   row.estimate = std::move(sized->report);
-  row.estimate.tensors.clear();
   return row;
 }
 

@@ -7,40 +7,32 @@
 namespace llmsize::app {
 namespace {
 
-/// What one device reads for a token.
-struct DevicePart {
-  Model model;
-  ContextLayout context;
-  int layers = 0;
-};
-
-/// Device that works with a weight: a tied embedding is multiplied with where the output is.
-int worker_of(const Model& model, const Footprint& f, const std::string& name) {
-  if (name == "token_embd.weight" && model.find_tensor("output.weight") == nullptr)
-    return f.placement.output_device;
-  const int device = device_of_weight(model, f.placement, f.offload, name);
-  return device == everywhere ? Placement::host : device;
-}
-
-/// The model cut into what the host and each device hold.
-std::vector<DevicePart> parts_of(const Model& model, const ContextLayout& context, const Footprint& f) {
-  std::vector<DevicePart> parts(f.devices.size() + 1);
-  const auto part = [&](int device) -> DevicePart& { return parts[static_cast<std::size_t>(device + 1)]; };
-  for (auto& each : parts) each.model.hyperparameters = model.hyperparameters;
-  const bool looked_up = model.find_tensor("output.weight") != nullptr;
-  for (const auto& tensor : model.tensors)
-    if (!looked_up || tensor.name != "token_embd.weight")
-      part(worker_of(model, f, tensor.name)).model.tensors.push_back(tensor);
+/// What a token reads of the host's memory, then of each device's.
+std::vector<TokenCost> costs_by_place(const Model& model, const ContextLayout& context, std::int64_t depth,
+                                      const std::optional<std::int64_t>& experts_used, const Footprint& f) {
+  const auto number = [](int device) { return static_cast<std::size_t>(device + 1); };
   const auto layer_device = [&](int layer) {
     const auto index = static_cast<std::size_t>(std::max(layer, 0));
     return index < f.placement.layer_devices.size() ? f.placement.layer_devices[index]
                                                     : f.placement.output_device;
   };
-  for (const auto& entry : context)
-    part(f.offload.kv_offload ? layer_device(entry.layer) : Placement::host).context.push_back(entry);
-  for (int layer = 0; layer < model.hyperparameters.main_layer_count(); ++layer)
-    ++part(layer_device(layer)).layers;
-  return parts;
+  const bool tied = model.find_tensor("output.weight") == nullptr;
+  TokenPlaces places;
+  places.count = f.devices.size() + 1;
+  places.of_weight = [&](const Tensor& tensor) {
+    // A tied embedding is multiplied with where the output is.
+    if (tied && tensor.name == tied_output) return number(f.placement.output_device);
+    const int device = device_of_weight(model, f.placement, f.offload, tensor.name);
+    return number(device == everywhere ? Placement::host : device);
+  };
+  places.of_cache = [&](const CachedLayer& entry) {
+    return number(f.offload.kv_offload ? layer_device(entry.layer) : Placement::host);
+  };
+  auto costs = token_costs(model, context, depth, experts_used, places);
+  for (auto& cost : costs) cost.layers = 0;
+  const int layers = model.hyperparameters.main_layer_count();
+  for (int layer = 0; layer < layers; ++layer) ++costs[number(layer_device(layer))].layers;
+  return costs;
 }
 
 }  // namespace
@@ -49,10 +41,9 @@ PlacedShares placed_shares(const Model& model, const ContextLayout& context, std
                            const SpeedRequest& request, const Footprint& f, const CpuDevice& cpu,
                            const catalog::ThroughputTable& table) {
   PlacedShares placed;
-  const auto parts = parts_of(model, context, f);
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    TokenCost cost = token_cost(parts[i].model, parts[i].context, depth, request.experts_used);
-    cost.layers = parts[i].layers;
+  auto costs = costs_by_place(model, context, depth, request.experts_used, f);
+  for (std::size_t i = 0; i < costs.size(); ++i) {
+    TokenCost& cost = costs[i];
     // Attention alone, beside experts on the host, is still a layer of a model with experts.
     cost.has_experts = cost.has_experts || model.hyperparameters.expert_count() > 0;
     if (cost.weights == Bytes(0) && cost.cache == Bytes(0)) continue;

@@ -77,25 +77,17 @@ std::string next_flag(const GuideFactors& factors, PlanReport& report) {
   return "-c sets another context, --policy quality larger quants";
 }
 
-/// Bytes per second that models are read with: --storage-rate, else the fastest storage with a known rate.
-std::optional<double> storage_rate(const Host& host, const PlanOptions& options) {
-  if (options.storage_rate) return options.storage_rate->per_second();
-  std::optional<double> best;
-  for (const auto& storage : host.storage)
-    if (storage.read_rate.known()) best = std::max(best.value_or(0), storage.read_rate.value->per_second());
-  return best;
-}
-
 /// File, speed and load time of the variants that the plan uses.
 Result<void> describe_instances(const Host& host, const PlanOptions& options, PlanSizer& sizer,
                                 PlanReport& report) {
-  const auto rate = storage_rate(host, options);
+  const auto rate = storage_rate(host, options.storage_rate);
   for (const auto& instance : report.plan.instances) {
     PlanVariant& variant = report.request.variants[instance.variant];
     const auto file = sizer.file(variant);
     if (!file) return tl::unexpected(file.error());
     report.files[instance.variant] = *file;
-    if (rate && *rate > 0) variant.load_seconds = static_cast<double>(file->size.value()) / *rate;
+    if (rate.known() && rate.value->per_second() > 0)
+      variant.load_seconds = static_cast<double>(file->size.value()) / rate.value->per_second();
     if (!variant.decode_tokens_per_second)
       variant.decode_tokens_per_second = sizer.decode_speed(variant, host, speed_request(options));
   }

@@ -136,16 +136,23 @@ void mark(std::optional<SpeedRange>& speed) {
 }
 
 /// What has to come from storage where the verdict says so.
-std::optional<DiskReads> disk_reads(const EstimateReport& report, const TokenCost& cost, const Host& host) {
-  if (report.verdict.fit != Fit::pages_from_disk) return std::nullopt;
-  DiskReads reads;
-  const double missing = static_cast<double>(std::max<std::int64_t>(0, -report.verdict.headroom.value()));
-  const double weights = std::max(1.0, static_cast<double>(cost.all_weights.value()));
-  reads.active = cost.weights;
-  reads.missing =
-      Bytes(std::llround(static_cast<double>(cost.weights.value()) * std::min(1.0, missing / weights)));
-  for (const auto& storage : host.storage)
-    if (storage.read_rate.known()) reads.rate = std::max(reads.rate, *storage.read_rate.value);
+std::optional<StorageReads> storage_reads(const EstimateReport& report, const Model& model, const Host& host,
+                                          const SpeedRequest& request) {
+  if (report.verdict.fit != Fit::pages_from_disk || !report.verdict.budget.known()) return std::nullopt;
+  const auto weights = paged_weights(model, report.footprint, report.residency, *report.verdict.budget.value);
+  const auto& h = model.hyperparameters;
+  const std::int64_t count = h.expert_count(), used = request.experts_used.value_or(h.experts_used());
+  const auto touched = [&](std::int64_t tokens) {
+    if (count <= 0) return 1.0;
+    return experts_touched(count, used, static_cast<int>(tokens - 1)) / static_cast<double>(count);
+  };
+  StorageReads reads;
+  reads.rate = storage_rate(host, request.storage);
+  reads.token = disk_reads(weights, touched(1));
+  const std::int64_t batch = std::max<std::int64_t>(1, report.run.ubatch_tokens);
+  const auto pass = disk_reads(weights, touched(batch));
+  for (const auto part : {&DiskReads::low, &DiskReads::mid, &DiskReads::high})
+    reads.prompt_token.*part = Bytes((pass.*part).value() / batch);
   return reads;
 }
 
@@ -197,6 +204,17 @@ Fact<BytesPerSecond> memory_bandwidth(const Services& services, const Host& host
   return unknown<BytesPerSecond>(bandwidth_remedy);
 }
 
+Fact<BytesPerSecond> storage_rate(const Host& host, const std::optional<BytesPerSecond>& stated) {
+  if (stated) return overridden(*stated, "--storage-speed");
+  auto best = unknown<BytesPerSecond>(
+      "how fast the storage reads is unknown: --storage-speed GB/s says it, llmsize probe --bench storage "
+      "--save measures it");
+  for (const auto& storage : host.storage)
+    if (storage.read_rate.known() && (!best.known() || *best.value < *storage.read_rate.value))
+      best = storage.read_rate;
+  return best;
+}
+
 CpuDevice cpu_device(const Host& host, const SpeedRequest& request, Fact<BytesPerSecond> bandwidth,
                      const CpuConstants& constants) {
   CpuDevice device;
@@ -213,7 +231,7 @@ CpuDevice cpu_device(const Host& host, const SpeedRequest& request, Fact<BytesPe
 
 Result<SpeedAnswer> estimate_speed(const Services& services, const Model& model, const ContextLayout& context,
                                    const Run& run, const Host& host, const SpeedRequest& request,
-                                   const std::optional<DiskReads>& disk, const Footprint* placed) {
+                                   const std::optional<StorageReads>& storage, const Footprint* placed) {
   if (auto checked = check_cpu(services, request.cpu); !checked) return tl::unexpected(checked.error());
   const auto read = constants_of(services, request);
   if (!read) return tl::unexpected(read.error());
@@ -231,17 +249,18 @@ Result<SpeedAnswer> estimate_speed(const Services& services, const Model& model,
   const auto shares = split ? Result<std::vector<DecodeShare>>(std::move(by_device.shares))
                             : place(answer.cost, cpu, request, *table);
   if (!shares) return tl::unexpected(shares.error());
+  const bool pages = storage && storage->token.any();
   if (!by_device.unknown_because.empty()) {
     answer.unknown_because = by_device.unknown_because;
   } else if (uses_cpu(*shares) && !bandwidth.known()) {
     answer.unknown_because = bandwidth.source;
-  } else if (disk && disk->rate.per_second() <= 0) {
-    answer.unknown_because = "weights would be read from storage whose rate is unknown";
+  } else if (pages && !storage->rate.known()) {
+    answer.unknown_because = storage->rate.source;
   } else {
-    answer.decode = decode_speed(*shares, disk);
+    answer.decode = decode_speed(*shares, storage);
     if (!answer.decode) answer.unknown_because = "the model reads no weights that are known";
   }
-  answer.prompt = prompt_speed(*shares);
+  answer.prompt = prompt_speed(*shares, storage);
   mark(answer.decode);
   mark(answer.prompt);
   return answer;
@@ -254,13 +273,14 @@ Result<void> fill_speed(const Services& services, const Model& model, const Cont
   SpeedRequest asked = request;
   asked.constants = *constants;
   report.acceleration = methods_for(model, report.footprint, (*constants)->methods);
-  const auto cost = token_cost(model, context, 0, request.experts_used);
-  const auto answer = estimate_speed(services, model, context, report.run, host, asked,
-                                     disk_reads(report, cost, host), &report.footprint);
+  report.storage = storage_reads(report, model, host, request);
+  const auto answer =
+      estimate_speed(services, model, context, report.run, host, asked, report.storage, &report.footprint);
   if (!answer) return tl::unexpected(answer.error());
   report.decode_speed = answer->decode;
   report.prompt_speed = answer->prompt;
   report.speed_unknown_because = answer->unknown_because;
+  report.speed_depth = answer->depth;
   return {};
 }
 

@@ -213,7 +213,7 @@ OptionGroup speed_options(PlanOptions& o) {
             "memory bandwidth in 10^9 bytes per second (default: what the host's facts say)",
             set_rate(o.bandwidth)},
            {{"--cpu"}, "NAME", "a processor of the catalog instead of the host's", set_text(o.cpu)},
-           {{"--storage-rate"},
+           {{"--storage-speed", "--storage-rate"},
             "GB/S",
             "what models are read with, for load times (default: as measured on the host)",
             set_rate(o.storage_rate)}}};

@@ -104,6 +104,7 @@ Repacking repacking(const Model& model, const std::vector<std::string>& isa) {
       result.copies += *size;
       if (!as_output) result.originals += buffer_size(tensor);
       result.replaced[index] = !as_output;
+      result.output_copied = result.output_copied || as_output;
       if (result.unit.empty()) result.unit = std::string(unit->name);
       break;
     }

@@ -15,10 +15,6 @@ constexpr double operations_per_weight = 2;
 constexpr std::array<std::string_view, 4> looked_up = {"per_layer_token_embd.weight", "position_embd.weight",
                                                        "token_types.weight", "rope_freqs.weight"};
 
-bool is_routed(std::string_view name) {
-  return name.find("_exps.") != std::string_view::npos || name.find("_chexps.") != std::string_view::npos;
-}
-
 double share_of_experts(const Hyperparameters& h, std::optional<std::int64_t> asked) {
   const std::int64_t count = h.expert_count();
   if (count <= 0) return 1;
@@ -54,6 +50,40 @@ struct CacheReader {
     // Read and written once per token; F32.
     constexpr std::int64_t bytes_moved = 2 * 4;
     cost.cache += Bytes(saturating_multiply(state.shift_width + state.state_width, bytes_moved));
+  }
+};
+
+/// Adds up what a token reads of one memory.
+struct CostMeter {
+  struct OfType {
+    TensorType type;
+    double params = 0;
+  };
+  TokenCost cost;
+  double params = 0;
+  std::vector<OfType> types;  ///< A handful: going through them costs less than looking names up.
+
+  void read(const Tensor& tensor, double part) {
+    const Bytes size = scaled(tensor.size(), part);
+    cost.weights += size;
+    cost.all_weights += tensor.size();
+    if (is_routed_expert(tensor)) {
+      cost.routed_weights += size;
+      cost.has_experts = true;
+    }
+    const double multiplied = static_cast<double>(tensor.elements()) * part;
+    params += multiplied;
+    auto known =
+        std::find_if(types.begin(), types.end(), [&](const OfType& t) { return t.type == tensor.type; });
+    if (known == types.end()) known = types.insert(types.end(), {tensor.type, 0});
+    known->params += multiplied;
+  }
+
+  TokenCost finished() {
+    cost.active_params =
+        ParamCount(std::llround(std::min(params, static_cast<double>(ParamCount::highest) / 2)));
+    for (const auto& of_type : types) cost.params_by_type[std::string(of_type.type.name())] += of_type.params;
+    return std::move(cost);
   }
 };
 
@@ -101,6 +131,24 @@ Seconds decode_seconds(const GpuDevice& device, const TokenCost& cost) {
   const double mid =
       bytes / (c.decode_efficiency.of(cost) * bandwidth) + cost.layers * c.layer_seconds.of(cost);
   return spread_out(mid, c.decode_spread);
+}
+
+/// Pages of a mapped file come in as they are touched, which is slower than the large reads that a benchmark
+/// makes; by how much depends on the drive and the kernel, so the slow end has it at half: assumed.
+constexpr double slowest_share_of_rate = 0.5;
+
+void add_reads(Seconds& total, std::string& source, const DiskReads& reads,
+               const Fact<BytesPerSecond>& rate) {
+  if (!reads.any()) return;
+  if (!rate.known() || rate.value->per_second() <= 0) {
+    total = unknown_time;
+    return;
+  }
+  const double bytes_per_second = rate.value->per_second();
+  total.low += in_bytes(reads.low) / bytes_per_second;
+  total.mid += in_bytes(reads.mid) / bytes_per_second;
+  total.high += in_bytes(reads.high) / (bytes_per_second * slowest_share_of_rate);
+  source += "; weights that find no room from storage, " + rate.source;
 }
 
 std::optional<SpeedRange> as_speed(const Seconds& time, const std::string& source) {
@@ -151,36 +199,57 @@ void add(Seconds& total, std::string& source, const Seconds& time, const DecodeS
 
 }  // namespace
 
-TokenCost token_cost(const Model& model, const ContextLayout& context, std::int64_t depth,
-                     std::optional<std::int64_t> experts_used) {
+bool is_routed_expert(const Tensor& tensor) {
+  constexpr std::string_view ends[] = {"_exps.", "_chexps."};
+  return std::any_of(std::begin(ends), std::end(ends),
+                     [&](std::string_view end) { return tensor.name.find(end) != std::string::npos; });
+}
+
+std::vector<double> read_parts(const Model& model, std::optional<std::int64_t> experts_used) {
   const auto& h = model.hyperparameters;
   const double routed_share = share_of_experts(h, experts_used);
   const bool embeddings_are_output = model.find_tensor("output.weight") == nullptr;
   const int layers = h.main_layer_count();
-
-  TokenCost cost;
-  cost.layers = layers;
-  double params = 0;
+  std::vector<double> parts;
+  parts.reserve(model.tensors.size());
   for (const auto& tensor : model.tensors) {
-    if (tensor.name == "token_embd.weight" && !embeddings_are_output) continue;
-    if (std::find(looked_up.begin(), looked_up.end(), tensor.name) != looked_up.end()) continue;
-    if (layer_of(tensor.name) >= layers) continue;  // Next-token layers draft; the main pass skips them.
-    const bool routed = is_routed(tensor.name);
-    const double share = routed ? routed_share : 1;
-    const Bytes read = scaled(tensor.size(), share);
-    cost.weights += read;
-    cost.all_weights += tensor.size();
-    if (routed) cost.routed_weights += read;
-    cost.has_experts = cost.has_experts || routed;
-    const double multiplied = static_cast<double>(tensor.elements()) * share;
-    params += multiplied;
-    cost.params_by_type[std::string(tensor.type.name())] += multiplied;
+    const int layer = layer_of(tensor.name);
+    const bool outside = layer < 0;
+    // Next-token layers draft; the main pass skips them.
+    const bool skipped =
+        outside ? (tensor.name == tied_output && !embeddings_are_output) ||
+                      std::find(looked_up.begin(), looked_up.end(), tensor.name) != looked_up.end()
+                : layer >= layers;
+    parts.push_back(skipped ? 0 : !outside && is_routed_expert(tensor) ? routed_share : 1);
   }
-  cost.active_params =
-      ParamCount(std::llround(std::min(params, static_cast<double>(ParamCount::highest) / 2)));
-  for (const auto& entry : context)
-    std::visit(CacheReader{cost, std::max<std::int64_t>(0, depth)}, entry.memory);
-  return cost;
+  return parts;
+}
+
+std::vector<TokenCost> token_costs(const Model& model, const ContextLayout& context, std::int64_t depth,
+                                   std::optional<std::int64_t> experts_used, const TokenPlaces& places) {
+  std::vector<CostMeter> meters(places.count);
+  const auto parts = read_parts(model, experts_used);
+  for (std::size_t i = 0; i < model.tensors.size(); ++i) {
+    if (parts[i] <= 0) continue;
+    const auto& tensor = model.tensors[i];
+    meters[places.count == 1 ? 0 : places.of_weight(tensor)].read(tensor, parts[i]);
+  }
+  for (const auto& entry : context) {
+    auto& meter = meters[places.count == 1 ? 0 : places.of_cache(entry)];
+    std::visit(CacheReader{meter.cost, std::max<std::int64_t>(0, depth)}, entry.memory);
+  }
+  std::vector<TokenCost> costs;
+  costs.reserve(meters.size());
+  for (auto& meter : meters) {
+    meter.cost.layers = model.hyperparameters.main_layer_count();
+    costs.push_back(meter.finished());
+  }
+  return costs;
+}
+
+TokenCost token_cost(const Model& model, const ContextLayout& context, std::int64_t depth,
+                     std::optional<std::int64_t> experts_used) {
+  return token_costs(model, context, depth, experts_used, {}).front();
 }
 
 TokenCost part_of(const TokenCost& cost, double part) {
@@ -219,7 +288,7 @@ TokenCost unrouted_part(const TokenCost& cost) {
 }
 
 std::optional<SpeedRange> decode_speed(const std::vector<DecodeShare>& shares,
-                                       const std::optional<DiskReads>& disk) {
+                                       const std::optional<StorageReads>& storage) {
   Seconds total;
   std::string source;
   for (const auto& share : shares) {
@@ -227,25 +296,19 @@ std::optional<SpeedRange> decode_speed(const std::vector<DecodeShare>& shares,
         std::visit([&](const auto& device) { return decode_seconds(device, share.cost); }, share.device),
         share);
   }
-  if (disk) {
-    if (disk->rate.per_second() <= 0) return std::nullopt;
-    // At best only what is missing is read again; at worst, since every token walks all weights in the same
-    // order, a cache that is too small has always just dropped what comes next.
-    const double best = in_bytes(disk->missing) / disk->rate.per_second();
-    const double worst = in_bytes(std::max(disk->active, disk->missing)) / disk->rate.per_second();
-    total = {total.low + best, total.mid + std::sqrt(best * worst), total.high + worst};
-    source += "; weights that do not fit at the storage's rate";
-  }
+  if (storage) add_reads(total, source, storage->token, storage->rate);
   return as_speed(total, source);
 }
 
-std::optional<SpeedRange> prompt_speed(const std::vector<DecodeShare>& shares) {
+std::optional<SpeedRange> prompt_speed(const std::vector<DecodeShare>& shares,
+                                       const std::optional<StorageReads>& storage) {
   Seconds total;
   std::string source;
   for (const auto& share : shares)
     add(total, source,
         std::visit([&](const auto& device) { return prompt_seconds(device, share.cost); }, share.device),
         share);
+  if (storage) add_reads(total, source, storage->prompt_token, storage->rate);
   return as_speed(total, source);
 }
 

@@ -70,12 +70,4 @@ Verdict judge(const Footprint& footprint, const Fact<Bytes>& budget, const std::
   return verdict;
 }
 
-PagingPerToken paging_per_token(const Footprint& footprint, Bytes budget, Bytes read_per_token) {
-  const Bytes missing = footprint.host_high() - budget;
-  if (missing <= Bytes(0) || footprint.file_backed <= Bytes(0)) return {};
-  // Of the weights one token reads, the part that finds no room; a token that reads little may find it all.
-  const Bytes room = std::max(Bytes(0), footprint.file_backed - missing);
-  return {std::max(Bytes(0), read_per_token - room), read_per_token};
-}
-
 }  // namespace llmsize

@@ -7,14 +7,15 @@
 
 #include "estimate_document.hpp"
 #include "llmsize/core/text.hpp"
+#include "speed_text.hpp"
 
 namespace llmsize::render {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string speed_text(const std::optional<SpeedRange>& speed) {
-  return speed ? fmt::format("{:.1f}", speed->mid.per_second()) : "unknown";
+std::string middle_speed(const std::optional<SpeedRange>& speed) {
+  return speed ? speed_text(speed->mid) : "unknown";
 }
 
 const char* verdict_text(Fit fit) {
@@ -55,8 +56,8 @@ const std::vector<Line>& lines() {
        [](const EstimateReport& r) {
          return r.footprint.devices.empty() ? "" : fmt::format("{}", r.footprint.offload.gpu_layers);
        }},
-      {"decode tokens/s", [](const EstimateReport& r) { return speed_text(r.decode_speed); }},
-      {"prompt tokens/s", [](const EstimateReport& r) { return speed_text(r.prompt_speed); }},
+      {"decode tokens/s", [](const EstimateReport& r) { return middle_speed(r.decode_speed); }},
+      {"prompt tokens/s", [](const EstimateReport& r) { return middle_speed(r.prompt_speed); }},
       {"tokens left", [](const EstimateReport& r) { return r.gate ? grouped(r.gate->left) : std::string(); }},
       {"left, stressed", stress_left},
       {"verdict", [](const EstimateReport& r) { return std::string(verdict_text(r.verdict.fit)); }},
@@ -168,7 +169,7 @@ std::string hosts_text(const std::vector<ComparedReport>& hosts) {
     const bool known = verdict.budget.known();
     out += fmt::format("{:<{}}  {:<16} {:>12} {:>12} {:>10}", row->label, width, verdict_text(verdict.fit),
                        known ? size_text(*verdict.budget.value) : "unknown",
-                       known ? size_text(verdict.headroom) : "", speed_text(row->report->decode_speed));
+                       known ? size_text(verdict.headroom) : "", middle_speed(row->report->decode_speed));
     for (const auto& column : asked) out += fmt::format(" {:>16}", column.text(*row->report));
     out += "  " + verdict.bound_by + '\n';
   }

@@ -177,6 +177,21 @@ Json speed_json(const std::optional<SpeedRange>& speed) {
       {"low", speed->low.per_second()}, {"mid", speed->mid.per_second()}, {"high", speed->high.per_second()}};
 }
 
+Json reads_json(const DiskReads& reads) {
+  return {{"low", reads.low.value()}, {"mid", reads.mid.value()}, {"high", reads.high.value()}};
+}
+
+/// What weights that page cost; null where none do.
+Json storage_json(const std::optional<StorageReads>& storage) {
+  if (!storage) return {};
+  const auto& rate = storage->rate;
+  return {
+      {"read_bytes_per_token", reads_json(storage->token)},
+      {"read_bytes_per_prompt_token", reads_json(storage->prompt_token)},
+      {"read_bytes_per_second", rate.known() ? Json(rate.value->per_second()) : Json()},
+      {"basis", {{"read_bytes_per_second", {{"basis", basis_name(rate.basis)}, {"source", rate.source}}}}}};
+}
+
 Json verdict_json(const Verdict& verdict) {
   const bool known = verdict.budget.known();
   Json places = Json::array();
@@ -283,9 +298,11 @@ nlohmann::ordered_json estimate_document(const EstimateReport& report) {
       {"min_engine_version", nullptr}};
   document["scratch"] = scratch_json(report.footprint.scratch);
   document["scratch_note"] = "parts share space: the peak is not their sum, and not the process's peak";
-  document["throughput"] = {{"decode_tokens_per_second", speed_json(report.decode_speed)},
-                            {"prefill_tokens_per_second", speed_json(report.prompt_speed)},
-                            {"assumed_active_tokens", nullptr}};
+  document["throughput"] = {
+      {"decode_tokens_per_second", speed_json(report.decode_speed)},
+      {"prefill_tokens_per_second", speed_json(report.prompt_speed)},
+      {"assumed_active_tokens", report.speed_depth ? Json(*report.speed_depth) : Json()},
+      {"storage", storage_json(report.storage)}};
   document["acceleration"] = acceleration_json(report.acceleration);
   document["verdict"] = verdict_json(report.verdict);
   document["guide"] = report.guide ? Json{{"size_bytes", report.guide->size.value()},

@@ -5,6 +5,7 @@
 
 #include "llmsize/core/text.hpp"
 #include "llmsize/render/estimate.hpp"
+#include "speed_text.hpp"
 
 namespace llmsize::render {
 namespace {
@@ -318,19 +319,48 @@ std::string guide_line(const EstimateReport& report) {
 
 std::string speed_line(const char* label, const std::optional<SpeedRange>& speed) {
   if (!speed) return "";
-  return fmt::format("  {:<8} {:.1f} tokens/s ({:.1f} to {:.1f})\n", label, speed->mid.per_second(),
-                     speed->low.per_second(), speed->high.per_second());
+  return fmt::format("  {:<8} {} tokens/s ({} to {})\n", label, speed_text(speed->mid),
+                     speed_text(speed->low), speed_text(speed->high));
+}
+
+/// What is read from storage for each token, and with what rate.
+std::string storage_line(const std::optional<StorageReads>& storage) {
+  if (!storage || !storage->token.any()) return "";
+  const auto& reads = storage->token;
+  std::string line = fmt::format("  storage  {} a token ({} to {})", size_text(reads.mid),
+                                 size_text(reads.low), size_text(reads.high));
+  if (storage->rate.known())
+    line +=
+        fmt::format(" at {:.1f} GB/s ({})", storage->rate.value->per_second() / 1e9, storage->rate.source);
+  return line + '\n';
+}
+
+/// What others gained, one line each: the rest is for --explain.
+std::string faster_lines(const std::vector<AccelerationMethod>& methods) {
+  if (methods.empty()) return "";
+  std::string out =
+      "\nFaster     what others gained over their own baselines; it does not multiply (--explain: where, "
+      "how)\n";
+  for (const auto& method : methods)
+    out += fmt::format("  {:.2f}x ({:.2f} to {:.2f})  {}{}{}\n", method.mid, method.low, method.high,
+                       method.name, method.lossy ? "; changes the answers" : "",
+                       method.weak_baseline ? "; over a baseline too slow to count" : "");
+  return out;
 }
 
 std::string speed_lines(const EstimateReport& report) {
+  const std::string rest = storage_line(report.storage);
   if (!report.decode_speed && !report.prompt_speed)
     return report.speed_unknown_because.empty()
                ? ""
-               : fmt::format("\nSpeed      unknown: {}\n", report.speed_unknown_because);
+               : fmt::format("\nSpeed      unknown: {}\n", report.speed_unknown_because) + rest;
   const std::string decode = report.decode_speed || report.speed_unknown_because.empty()
                                  ? speed_line("decode", report.decode_speed)
                                  : fmt::format("  decode   unknown: {}\n", report.speed_unknown_because);
-  return "\nSpeed\n" + decode + speed_line("prompt", report.prompt_speed);
+  const std::string depth = report.speed_depth ? fmt::format(" (with {} tokens before the one decoded)",
+                                                             grouped(*report.speed_depth))
+                                               : "";
+  return "\nSpeed" + depth + '\n' + decode + speed_line("prompt", report.prompt_speed) + rest;
 }
 
 /// What others gained, never to be multiplied.
@@ -357,6 +387,7 @@ std::string estimate_text(const EstimateReport& report, bool explain) {
   page += limit_lines(report);
   if (explain) page += scratch_lines(report.footprint.scratch);
   page += speed_lines(report);
+  if (!explain) page += faster_lines(report.acceleration);
   page += guide_line(report);
   if (!report.notes.empty()) {
     page += "\nNotes\n";

@@ -5,6 +5,7 @@
 
 #include "llmsize/core/text.hpp"
 #include "llmsize/render/fit.hpp"
+#include "speed_text.hpp"
 
 namespace llmsize::render {
 namespace {
@@ -45,7 +46,7 @@ const std::vector<Column>& columns() {
       {"tokens/s", false,
        [](const FitRow& row) {
          const auto& decode = row.estimate.decode_speed;
-         return decode ? fmt::format("{:.1f}", decode->mid.per_second()) : std::string("unknown");
+         return decode ? speed_text(decode->mid) : std::string("unknown");
        }},
       {"score", false,
        [](const FitRow& row) { return row.rank.scored ? fmt::format("{:.3f}", row.score->value) : ""; }},

@@ -495,6 +495,27 @@ class Speed(CommandLineCase):
     def decode(self, *flags, model="qwen3-30b-a3b"):
         return self.document("estimate", "-m", model, "--ram", "64", *flags)["throughput"]["decode_tokens_per_second"]
 
+    def test_weights_that_page_are_as_fast_as_the_storage(self):
+        paging = ("estimate", "-m", "qwen3-32b", "--ram", "16", "--no-repack", "--cache-ram", "0", "--bandwidth", "50", "-t", "8")
+        unknown = self.document(*paging)["throughput"]
+        for key in ("decode_tokens_per_second", "prefill_tokens_per_second"):
+            self.assertEqual(unknown[key], {"low": None, "mid": None, "high": None})
+        self.assertIn("--storage-speed", run(*paging).stdout)
+        speed = self.document(*paging, "--storage-speed", "2", "--depth", "100")["throughput"]
+        self.assertEqual(speed["assumed_active_tokens"], 100)
+        # Every token reads all 19 GB of a dense model again, at 2 GB/s more than 9 s.
+        reads = speed["storage"]["read_bytes_per_token"]
+        self.assertAlmostEqual(reads["mid"] / 19.3e9, 1, places=2)
+        self.assertLess(speed["decode_tokens_per_second"]["mid"], 2e9 / reads["mid"])
+        # A micro-batch of 512 tokens shares one pass.
+        self.assertEqual(speed["storage"]["read_bytes_per_prompt_token"]["mid"], reads["mid"] // 512)
+        self.assertLess(speed["prefill_tokens_per_second"]["mid"], 512 * 2e9 / reads["mid"])
+        # What a GPU holds does not page.
+        split = self.document(*paging, "--ram", "8", "--gpu", "RTX 3060", "--storage-speed", "2")
+        self.assertEqual(split["verdict"]["fits"], "pages_from_disk")
+        host = split["memory"]["devices"][0]["weights_bytes"]
+        self.assertLess(split["throughput"]["storage"]["read_bytes_per_token"]["high"], host)
+
     def test_it_is_unknown_until_a_flag_says_how_fast_the_memory_is(self):
         self.assertEqual(self.decode(), {"low": None, "mid": None, "high": None})
         self.assertIn("--bandwidth", run("estimate", "-m", "qwen3-30b-a3b", "--ram", "64").stdout)

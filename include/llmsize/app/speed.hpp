@@ -28,6 +28,7 @@ struct SpeedRequest {
   std::optional<int> threads;                ///< -t
   std::optional<std::int64_t> experts_used;  ///< --experts-used
   std::optional<std::int64_t> depth;         ///< Tokens before the one decoded; default: the whole context.
+  std::optional<BytesPerSecond> storage;     ///< --storage-speed: what weights that page are read with.
   std::vector<PlacedGpu> gpus;               ///< The rest of the layers is on the CPU.
   /// Of the devices that a footprint has; where they are there, its placement says what each does.
   std::vector<std::optional<GpuSpec>> specs;
@@ -58,11 +59,15 @@ Fact<BytesPerSecond> memory_bandwidth(const Services& services, const Host& host
 CpuDevice cpu_device(const Host& host, const SpeedRequest& request, Fact<BytesPerSecond> bandwidth,
                      const CpuConstants& constants);
 
-/// Decode and prompt speed of `model` (final types) in a run. `disk` where weights do not fit in memory;
+/// What weights are read from storage with: --storage-speed, else the fastest storage of `host` with a known
+/// rate, else unknown with the remedy as its source.
+Fact<BytesPerSecond> storage_rate(const Host& host, const std::optional<BytesPerSecond>& stated);
+
+/// Decode and prompt speed of `model` (final types) in a run. `storage` where weights do not fit in memory;
 /// `placed` where it has devices, which then share the work as it places weights.
 Result<SpeedAnswer> estimate_speed(const Services& services, const Model& model, const ContextLayout& context,
                                    const Run& run, const Host& host, const SpeedRequest& request,
-                                   const std::optional<DiskReads>& disk = std::nullopt,
+                                   const std::optional<StorageReads>& storage = std::nullopt,
                                    const Footprint* placed = nullptr);
 
 /// The same, put into `report`, whose footprint and verdict say whether weights are read from storage.

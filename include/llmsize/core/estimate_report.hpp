@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -7,6 +8,7 @@
 #include "llmsize/core/acceleration.hpp"
 #include "llmsize/core/footprint.hpp"
 #include "llmsize/core/model.hpp"
+#include "llmsize/core/paging.hpp"
 #include "llmsize/core/quantize.hpp"
 #include "llmsize/core/run.hpp"
 
@@ -105,6 +107,8 @@ struct EstimateReport {
   std::optional<SpeedRange> decode_speed;
   std::optional<SpeedRange> prompt_speed;
   std::string speed_unknown_because;
+  std::optional<std::int64_t> speed_depth;       ///< Tokens before the one that `decode_speed` is of.
+  std::optional<StorageReads> storage;           ///< Where weights page.
   std::vector<AccelerationMethod> acceleration;  ///< Those that concern this model and run.
   std::string next_step;                         ///< The flag to change next, as a clause.
   std::vector<Tensor> tensors;  ///< With final types, for --explain; empty for bare parameters.

@@ -165,13 +165,4 @@ struct Verdict {
 /// the host's; devices bring theirs.
 Verdict judge(const Footprint& footprint, const Fact<Bytes>& budget, const std::string& bound_by);
 
-/// What a model that pages from disk reads for each token.
-struct PagingPerToken {
-  Bytes low;   ///< Everything that fits stays in memory between tokens.
-  Bytes high;  ///< Nothing does: pages are dropped in the order they are read.
-};
-/// `read_per_token` are the weights that one token touches (the active experts' share). Both bounds are 0
-/// where all of the file stays in memory.
-PagingPerToken paging_per_token(const Footprint& footprint, Bytes budget, Bytes read_per_token);
-
 }  // namespace llmsize

@@ -12,6 +12,7 @@ struct Repacking {
   Bytes copies;                ///< Size of the copies.
   Bytes originals;             ///< Size of the weights they replace; a tied output replaces none.
   std::vector<bool> replaced;  ///< For each of the model's tensors: only the copy is used.
+  bool output_copied = false;  ///< A tied output: rows are looked up in place, the copy is multiplied with.
   std::string unit;            ///< "AVX2", "AMX" …; empty where nothing is repacked.
 };
 

@@ -1,8 +1,11 @@
 #pragma once
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -10,6 +13,7 @@
 #include "llmsize/core/estimate_report.hpp"
 #include "llmsize/core/fact.hpp"
 #include "llmsize/core/model.hpp"
+#include "llmsize/core/paging.hpp"
 #include "llmsize/core/units.hpp"
 
 namespace llmsize {
@@ -27,11 +31,29 @@ struct TokenCost {
   bool has_experts = false;
 };
 
+/// The embedding, which serves as output where a model has no other.
+inline constexpr std::string_view tied_output = "token_embd.weight";
+/// Whether a weight belongs to experts of which each token takes a few.
+bool is_routed_expert(const Tensor& tensor);
+/// The part of each of the model's weights that a token reads: 0 of what is looked up or left out, of routed
+/// experts the share that is used. `experts_used` replaces the model's own number.
+std::vector<double> read_parts(const Model& model, std::optional<std::int64_t> experts_used);
+
 /// Cost of a token of `model` (final types) when `depth` tokens stand before it in its own sequence.
 /// `experts_used` replaces the model's own number; it is cut to the number of experts there are.
 /// A token_embd that another tensor serves as output is a look-up of one row and costs nothing.
 TokenCost token_cost(const Model& model, const ContextLayout& context, std::int64_t depth,
                      std::optional<std::int64_t> experts_used = std::nullopt);
+
+/// Which of several memories holds each weight and cache.
+struct TokenPlaces {
+  std::size_t count = 1;
+  std::function<std::size_t(const Tensor&)> of_weight;
+  std::function<std::size_t(const CachedLayer&)> of_cache;
+};
+/// The same for each memory; `layers` is that of the whole model in all of them.
+std::vector<TokenCost> token_costs(const Model& model, const ContextLayout& context, std::int64_t depth,
+                                   std::optional<std::int64_t> experts_used, const TokenPlaces& places);
 
 /// A speed's spread around the middle, as factors.
 struct Spread {
@@ -122,20 +144,14 @@ TokenCost part_of(const TokenCost& cost, double part);
 TokenCost routed_part(const TokenCost& cost);
 TokenCost unrouted_part(const TokenCost& cost);
 
-/// Weights that do not fit in memory and come from storage instead.
-struct DiskReads {
-  Bytes missing;  ///< Active weights per token that cannot be resident.
-  Bytes active;   ///< All active weights per token: what a cache that always evicts too early reads.
-  BytesPerSecond rate;
-};
-
 /// Decode speed of one sequence over devices that work one after the other. Nothing where a bandwidth, a
-/// constant or (with `disk`) the storage's rate is unknown or zero.
+/// constant or (with `storage`) the storage's rate is unknown or zero.
 std::optional<SpeedRange> decode_speed(const std::vector<DecodeShare>& shares,
-                                       const std::optional<DiskReads>& disk = std::nullopt);
+                                       const std::optional<StorageReads>& storage = std::nullopt);
 
 /// Speed of reading a prompt, long enough to fill its batches, over the same devices. Nothing where a compute
-/// rate is unknown.
-std::optional<SpeedRange> prompt_speed(const std::vector<DecodeShare>& shares);
+/// rate is unknown, or (with `storage`) the storage's.
+std::optional<SpeedRange> prompt_speed(const std::vector<DecodeShare>& shares,
+                                       const std::optional<StorageReads>& storage = std::nullopt);
 
 }  // namespace llmsize

@@ -130,19 +130,39 @@ TEST_CASE("Weights that do not fit are read at the storage's rate, if that is kn
   EstimateReport report;
   report.run = small_run();
   report.verdict.fit = Fit::pages_from_disk;
-  report.verdict.headroom = Bytes(-17'000'000);
+  // Of 35.7 MB of weights 20 MB find room.
+  report.footprint.high = report.footprint.file_backed = small_model().tensors.front().size();
+  report.verdict.budget = overridden(Bytes(20'000'000), "--ram");
+  report.residency.repack = false;
   app::SpeedRequest request;
   request.bandwidth = BytesPerSecond(50e9);
+  request.threads = 8;
   Host host;
   REQUIRE(app::fill_speed(world.services, small_model(), {}, host, request, report));
   CHECK_FALSE(report.decode_speed);
-  CHECK(report.speed_unknown_because.find("storage") != std::string::npos);
+  CHECK_FALSE(report.prompt_speed);
+  CHECK(report.speed_unknown_because.find("--storage-speed") != std::string::npos);
 
   StorageFacts disk;
   disk.read_rate = measured(BytesPerSecond(1e9), "a test");
   host.storage = {disk};
   REQUIRE(app::fill_speed(world.services, small_model(), {}, host, request, report));
   REQUIRE(report.decode_speed);
-  // At least 17 MB per token at 1 GB/s.
-  CHECK(report.decode_speed->high.per_second() < 59);
+  // All 35.7 MB per token at 1 GB/s, or at best the 15.7 MB that find no room.
+  CHECK(report.decode_speed->mid.per_second() < 1000 / 35.6);
+  CHECK(report.decode_speed->high.per_second() < 1000 / 15.6);
+  CHECK(report.decode_speed->high.per_second() > 1000 / 35.6);
+  // A batch of a prompt shares them.
+  REQUIRE(report.prompt_speed);
+  CHECK(report.prompt_speed->mid > report.decode_speed->mid);
+
+  request.storage = BytesPerSecond(2e9);
+  REQUIRE(app::fill_speed(world.services, small_model(), {}, host, request, report));
+  CHECK(report.storage->rate.basis == Basis::overridden);
+  CHECK(report.decode_speed->mid.per_second() > 1000 / 35.6);
+
+  report.verdict.budget = overridden(Bytes(40'000'000), "--ram");
+  REQUIRE(app::fill_speed(world.services, small_model(), {}, Host{}, request, report));
+  CHECK_FALSE(report.storage->token.any());
+  CHECK(report.decode_speed);
 }

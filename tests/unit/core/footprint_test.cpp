@@ -192,16 +192,6 @@ TEST_CASE("A verdict says when only the prompt cache decides it") {
   CHECK(tight.prompt_cache_decides);
 }
 
-TEST_CASE("Paging reads between what finds no room and everything") {
-  const auto f = parts(100, 1000);
-  CHECK(paging_per_token(f, Bytes(1100), Bytes(1000)).high == Bytes(0));
-  const auto paging = paging_per_token(f, Bytes(600), Bytes(1000));
-  CHECK(paging.low == Bytes(500));
-  CHECK(paging.high == Bytes(1000));
-  // A token that reads a tenth of the weights may find them all in memory.
-  CHECK(paging_per_token(f, Bytes(600), Bytes(100)).low == Bytes(0));
-}
-
 TEST_CASE("Without a list of operations the scratch is an interval around the closed form") {
   const auto f = sized(small_model(tensor_type::f16), residency(LoadMode::mmap));
   CHECK(f.scratch.low < f.scratch.size);

@@ -185,14 +185,80 @@ TEST_CASE("Devices work one after the other, and storage adds its time") {
                                           {cpu, part_of(cost, 0.5)}};
   CHECK(decode_speed(split)->mid.per_second() == Approx(1000.0 / 11));
 
-  const DiskReads disk{Bytes(250'000), Bytes(1'000'000), BytesPerSecond(1e8)};
-  const auto paged = decode_speed({{GpuDevice{&gpu, &gpu_constants, std::nullopt}, cost}}, disk);
+  StorageReads storage;
+  storage.token = {Bytes(250'000), Bytes(500'000), Bytes(1'000'000)};
+  storage.prompt_token = {Bytes(0), Bytes(100'000), Bytes(200'000)};
+  storage.rate = overridden(BytesPerSecond(1e8), "--storage-speed");
+  const std::vector<DecodeShare> whole = {{GpuDevice{&gpu, &gpu_constants, std::nullopt}, cost}};
+  const auto paged = decode_speed(whole, storage);
   REQUIRE(paged);
-  // 2 ms (1 ms at best, 4 ms at worst) and 2.5 ms at best, 10 ms at worst, 5 ms in the middle.
+  // 2 ms (1 ms at best, 4 ms at worst) and 2.5 ms at best, 5 ms in the middle, 10 ms at half the rate at
+  // worst.
   CHECK(paged->high.per_second() == Approx(1000 / 3.5));
   CHECK(paged->mid.per_second() == Approx(1000 / 7.0));
-  CHECK(paged->low.per_second() == Approx(1000 / 14.0));
-  CHECK_FALSE(decode_speed(split, DiskReads{Bytes(1), Bytes(1), BytesPerSecond(0)}));
+  CHECK(paged->low.per_second() == Approx(1000 / 24.0));
+  // Four million operations at half of 1e12 a second are 8 us; 0.1 MB are 1 ms.
+  CHECK(prompt_speed(whole, storage)->mid.per_second() == Approx(1000 / 1.008));
+  storage.rate = unknown<BytesPerSecond>("nobody measured it");
+  CHECK_FALSE(decode_speed(whole, storage));
+  CHECK_FALSE(prompt_speed(whole, storage));
+}
+
+TEST_CASE("A dense model reads all of its weights again where they do not fit, for each token") {
+  const auto weights = [](std::int64_t room) {
+    return PagedWeights{Bytes(1000), Bytes(0), Bytes(room), Bytes(room)};
+  };
+  CHECK_FALSE(disk_reads(weights(1000), 1).any());
+  const auto reads = disk_reads(weights(600), 1);
+  CHECK(reads.low == Bytes(400));  // What fits could be kept.
+  CHECK(reads.mid == Bytes(1000));
+  CHECK(reads.high == Bytes(1000));
+  // An empty prompt cache leaves more room, here for everything.
+  CHECK(disk_reads({Bytes(1000), Bytes(0), Bytes(600), Bytes(1600)}, 1).low == Bytes(0));
+}
+
+TEST_CASE("Of experts that do not all fit, a token reads the part of its own that is not there") {
+  // 100 for every token stay; of the experts' 1,000 another 500 fit, so half of a token's 200 are missing.
+  const PagedWeights weights{Bytes(100), Bytes(1000), Bytes(600), Bytes(600)};
+  const auto token = disk_reads(weights, 0.2);
+  CHECK(token.mid == Bytes(100));
+  CHECK(token.low == Bytes(50));
+  CHECK(token.high == Bytes(200));
+  // A batch that touches all experts walks all weights, as a dense model does.
+  CHECK(disk_reads(weights, 1).mid == Bytes(1100));
+  CHECK_FALSE(disk_reads({Bytes(100), Bytes(1000), Bytes(1100), Bytes(1100)}, 0.2).any());
+}
+
+TEST_CASE(
+    "Only what the host uses in place pages: not looked-up rows, repacked originals or devices' layers") {
+  const auto model = sparse_model();
+  const Bytes layers = model.tensors[2].size(), experts = model.tensors[3].size() + model.tensors[4].size();
+  Footprint f;
+  f.file_backed = Bytes(1'000'000);
+  f.high = Bytes(1'000'500);
+  f.prompt_cache.high = Bytes(200);
+  Residency residency;
+  residency.repack = false;
+  const auto all = paged_weights(model, f, residency, Bytes(900'500));
+  CHECK(all.every_token == layers + model.tensors[1].size());
+  CHECK(all.experts == experts);
+  CHECK(all.room == Bytes(900'000));
+  CHECK(all.room_when_idle == Bytes(900'200));
+  residency.load_mode = LoadMode::none;
+  CHECK(paged_weights(model, f, residency, Bytes(1)).experts == Bytes(0));
+  residency = {};
+  residency.isa = {"avx2"};  // Takes q4_0 matrices of rows in whole groups of eight; the output is f16.
+  const auto repacked = paged_weights(model, f, residency, Bytes(900'500));
+  CHECK(repacked.every_token == model.tensors[1].size());
+  CHECK(repacked.experts == Bytes(0));
+  f.devices.resize(1);
+  f.offload.devices.resize(1);
+  f.placement.layer_devices = {Placement::host, 0, 0};
+  f.placement.output_device = 0;
+  residency = {};
+  const auto part = paged_weights(model, f, residency, Bytes(900'500));
+  CHECK(part.every_token == layers);
+  CHECK(part.experts == model.tensors[3].size());
 }
 
 TEST_CASE("Experts on the CPU leave the rest on the GPU") {
