@@ -225,8 +225,8 @@ FitRank rank_of(const FitCandidate& candidate, double loss, FitOrder order) {
     rank.value = candidate.score->value * retained_quality(loss);
     return rank;
   }
-  rank.value = equivalent_params(candidate.total, candidate.active) * retained_quality(loss);
-  rank.size_class = size_class_of(rank.value);
+  rank.value = equivalent_params(candidate.total, candidate.active) * retained_quality(loss) *
+               worth_by_date(candidate.released);
   rank.released = candidate.released;
   return rank;
 }

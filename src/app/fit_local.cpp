@@ -71,7 +71,6 @@ Result<void> search_local(const Services& services, const Host& host, const FitO
     const auto loss = losses->find(row->estimate.artifact.quant);
     row->rank.value = equivalent_params(row->estimate.model.total_params, row->estimate.model.active_params) *
                       retained_quality(loss == losses->end() ? 0 : loss->second);
-    row->rank.size_class = size_class_of(row->rank.value);
     report.rows.push_back(std::move(*row));
   }
   std::stable_sort(report.rows.begin(), report.rows.end(), [](const FitRow& a, const FitRow& b) {

@@ -14,7 +14,7 @@ Json text_or_null(const std::string& text) {
 
 Json rank_json(const FitRow& row) {
   return {{"value", row.rank.value},
-          {"size_class", row.rank.scored ? Json() : Json(row.rank.size_class)},
+          {"size_class", row.rank.scored ? Json() : Json(size_class_of(row.rank.value))},
           {"by", row.rank.scored ? "score" : "equivalent_params"},
           {"basis",
            {{"value",
@@ -22,7 +22,7 @@ Json rank_json(const FitRow& row) {
               {"source", row.rank.scored
                              ? row.score->source + ", times the likelihood that the quant keeps"
                              : "the geometric mean of total and active parameters, times the likelihood "
-                               "that the quant keeps"}}}}}};
+                               "that the quant keeps, times two for every 16 months since January 2023"}}}}}};
 }
 
 Json score_json(const std::optional<SharedScore>& score) {

@@ -57,14 +57,16 @@ class Rows(CommandLineCase):
         for model in sorted(unlisted, key=lambda id: CATALOG[id]["total_params"])[:8]:
             self.assertFalse(fits(model, "Q2_K", "--ram", "20"), model)
 
-    def test_the_order_is_by_size_class_then_date(self):
+    def test_the_order_is_by_parameters_quant_and_date(self):
         def rank(row):
             losses = {entry["id"]: entry.get("kl_divergence", entry.get("kl_divergence_imatrix"))
                       for entry in json.loads((SOURCE / "data/quality.json").read_text())["entries"] if "id" in entry}
             active = CATALOG[row["model"]].get("active_params") or row["total_params"]
             value = math.sqrt(row["total_params"] * active) * math.exp(-losses[row["quant"]])
+            year, month = (row["released"] or "2023-01").split("-")[:2]
+            value *= 2 ** ((12 * (int(year) - 2023) + int(month) - 1) / 16)  # As docs/METHOD.md has it.
             self.assertAlmostEqual(row["rank"]["value"] / value, 1, places=2)
-            return (row["rank"]["size_class"], row["released"] or "", row["rank"]["value"])
+            return row["rank"]["value"]
         ranks = [rank(row) for row in self.rows("--ram", "48", "--limit", "30")]
         self.assertEqual(ranks, sorted(ranks, reverse=True))
 

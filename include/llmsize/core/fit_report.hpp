@@ -18,12 +18,10 @@ struct SharedScore {
   std::string source;
 };
 
-/// How good a model at a quant is taken to be: shared scores first, then by classes of size, within a class
-/// the newer ones first.
+/// How good a model at a quant is taken to be: shared scores first, then by equivalent parameters.
 struct FitRank {
   bool scored = false;   ///< `value` comes from a shared benchmark.
   double value = 0;      ///< The score, or equivalent parameters; times what the quant keeps.
-  int size_class = 0;    ///< Of equivalent parameters; 0 where scored.
   std::string released;  ///< Date, its beginning or nothing.
 };
 
@@ -31,6 +29,12 @@ struct FitRank {
 inline constexpr double size_class_factor = 1.5;
 /// The class of a size: whole powers of the factor, counted from a billion.
 int size_class_of(double parameters);
+
+/// How many parameters of January 2023 one of a model released on a date (YYYY-MM or YYYY-MM-DD) is taken to
+/// be worth: twice as many every 16 months; 1 where the date is unknown. (Ho et al., arXiv:2403.05812: the
+/// compute for a given quality halves every 8 months; Hoffmann et al., arXiv:2203.15556: the best number of
+/// parameters grows with the square root of compute.)
+double worth_by_date(const std::string& released);
 /// Whether `a` comes before `b`.
 bool ranks_before(const FitRank& a, const FitRank& b);
 
