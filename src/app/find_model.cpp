@@ -78,15 +78,7 @@ Result<Model> find_in_catalog(const Services& services, const std::string& name,
   return catalog::load_model(services.catalog, named->entry);
 }
 
-}  // namespace
-
-bool names_a_file(const std::string& name) {
-  return name.starts_with(hub_prefix) || name.starts_with(ollama_prefix) ||
-         name.starts_with(lmstudio_prefix) || name.ends_with(".gguf") || name.ends_with(".json") ||
-         name.ends_with(safetensors_end);
-}
-
-Result<Model> find_model(const Services& services, const std::string& name, std::string& quant) {
+Result<Model> find_any(const Services& services, const std::string& name, std::string& quant) {
   if (name.starts_with(hub_prefix)) return load_hub_model(services, name, quant);
   if (name.starts_with(ollama_prefix)) return read_stored(services, ollama_file(services, name), name);
   if (name.starts_with(lmstudio_prefix)) return read_stored(services, lmstudio_file(services, name), name);
@@ -97,6 +89,35 @@ Result<Model> find_model(const Services& services, const std::string& name, std:
     return read_path(services, name, quant.empty());
   auto model = find_in_catalog(services, name, quant);
   if (!model && bare_folder && model.error().code == ErrorCode::not_found) return read_folder(services, name);
+  return model;
+}
+
+/// Files that go beside a model are written in its format, too.
+Result<void> check_is_whole(const Model& model, const std::string& name) {
+  if (model.source != ModelSource::gguf) return {};
+  if (model.architecture == "clip")
+    return fail(ErrorCode::malformed, fmt::format("{}: a projector, which is no model of its own", name),
+                "--mmproj takes it, beside the model's own file.");
+  const bool adapter = std::any_of(model.tensors.begin(), model.tensors.end(),
+                                   [](const Tensor& tensor) { return tensor.name.ends_with(".lora_a"); });
+  if (adapter)
+    return fail(ErrorCode::malformed, fmt::format("{}: an adapter, which is no model of its own", name),
+                "--lora takes it, beside the model's own file.");
+  return {};
+}
+
+}  // namespace
+
+bool names_a_file(const std::string& name) {
+  return name.starts_with(hub_prefix) || name.starts_with(ollama_prefix) ||
+         name.starts_with(lmstudio_prefix) || name.ends_with(".gguf") || name.ends_with(".json") ||
+         name.ends_with(safetensors_end);
+}
+
+Result<Model> find_model(const Services& services, const std::string& name, std::string& quant) {
+  auto model = find_any(services, name, quant);
+  if (!model) return model;
+  if (auto whole = check_is_whole(*model, name); !whole) return tl::unexpected(whole.error());
   return model;
 }
 

@@ -33,8 +33,9 @@ void judge_device(Verdict& verdict, const DeviceMemory& device, bool incomplete)
   }
   const bool too_small = place.headroom < Bytes(0);
   const bool first_to_fail = too_small && (verdict.fit != Fit::cannot || place.headroom < verdict.headroom);
-  const bool tightest =
-      verdict.fit == Fit::resident && verdict.budget.known() && place.headroom < verdict.headroom;
+  // A device that holds nothing binds nothing.
+  const bool tightest = verdict.fit == Fit::resident && verdict.budget.known() && place.need > Bytes(0) &&
+                        place.headroom < verdict.headroom;
   if (too_small) verdict.prompt_cache_decides = false;
   if (first_to_fail || tightest)
     decide_by(verdict, std::move(place), name);

@@ -378,6 +378,18 @@ class RemoteModels(unittest.TestCase):
         self.assertEqual(self.check_flags("lmstudio:org/model"), ["--model", str(path)])
         self.assertEqual(self.check_flags(str(path.parent)), ["--model", str(path)])
 
+    def test_what_goes_beside_a_model_is_none(self):
+        home = pathlib.Path(self.home.name)
+        gguf_writer.write(home / "eye.gguf", {"general.architecture": "clip", "clip.has_vision_encoder": True}, [("mm.0.weight", (64, 64), "f16")])
+        gguf_writer.write(home / "adapter.gguf", {"general.architecture": "llama", "general.type": "adapter"},
+                          [("blk.0.attn_q.weight.lora_a", (64, 8), "f32"), ("blk.0.attn_q.weight.lora_b", (8, 64), "f32")])
+        (home / "model.gguf").write_bytes(self.model)
+        for arguments, says in ((("-m", home / "eye.gguf"), "a projector"), (("-m", home / "adapter.gguf"), "an adapter"),
+                                (("-m", home / "model.gguf", "-md", home / "eye.gguf"), "a projector")):
+            result = self.run_program("estimate", *map(str, arguments))
+            self.assertEqual((result.returncode, result.stdout), (1, ""))
+            self.assertIn(says, result.stderr)
+
     def test_models_of_other_programs_are_named_and_added(self):
         store = pathlib.Path(self.home.name, ".ollama", "models")
         manifest = store / "manifests" / "registry.ollama.ai" / "library" / "small" / "1b"
