@@ -86,6 +86,7 @@ Result<EstimateReport> size_params(const Services& services, ParamCount params,
   if (!file_type) return tl::unexpected(file_type.error());
   SizingRequest neighbours_request = request;
   neighbours_request.quant = file_type->id;
+  neighbours_request.companions = {};
   // Not the nearest model's trained context, which would make sizes side by side hard to compare.
   if (!neighbours_request.run.context_tokens) neighbours_request.run.context_tokens = default_context;
   const ParamsRequest size{params, active};
@@ -129,6 +130,9 @@ Result<EstimateReport> size_params(const Services& services, ParamCount params,
   f.results = span(footprints, &Footprint::results, source);
   f.load_staging = span(footprints, &Footprint::load_staging, source);
   f.prompt_cache = footprints.front().prompt_cache;
+  for (auto part :
+       {&Footprint::adapters, &Footprint::projector, &Footprint::draft, &Footprint::orchestration})
+    f.*part = footprints.front().*part;
   add_totals(f, request.residency.load_mode != LoadMode::none);
   f.locked = request.residency.load_mode == LoadMode::mlock;
   report.notes.push_back(fmt::format(

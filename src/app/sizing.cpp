@@ -16,7 +16,7 @@ namespace {
 std::string own_file_type(const Services& services, const Model& model) {
   const std::string name = model.file_type ? catalog::file_type_name(services.catalog, *model.file_type) : "";
   if (!name.empty()) return name;
-  return model.source == ModelSource::gguf ? "as in the file" : "as published";
+  return model.source == ModelSource::gguf ? "its own types" : "its published types";
 }
 
 /// The types of a file converted from published weights to F32, F16 or BF16: matrices take that type, all
@@ -52,16 +52,35 @@ QuantizedArtifact convert(Model& model, const FileType& file_type,
   return artifact;
 }
 
+/// --pure and the like where nothing is quantized, or a --tensor-type that no tensor takes.
+void note_idle_types(const Services& services, const SizingRequest& request, const FileType* file_type,
+                     const std::vector<TensorType>& types, Model& model) {
+  const QuantizeOptions& asked = request.quantize;
+  QuantizeOptions others = asked;
+  others.tensor_types.clear();
+  if (file_type == nullptr) {
+    if (asked.pure || asked.output_tensor_type || asked.token_embedding_type || !asked.tensor_types.empty())
+      model.notes.emplace_back("the file keeps its types: flags about single types need --quant");
+  } else if (!asked.tensor_types.empty()) {
+    const auto without = quantized_types(model, *file_type, services.types, others);
+    if (without && *without == types)
+      model.notes.emplace_back("--tensor-type changes nothing: no tensor of that name takes another type");
+  }
+}
+
 /// Gives `model` its final types and says what that makes on disk.
 Result<QuantizedArtifact> quantize(const Services& services, const SizingRequest& request,
                                    const std::string& quant, Model& model) {
-  if (quant.empty() && (model.source == ModelSource::gguf || model.types_are_final))
+  if (quant.empty() && (model.source == ModelSource::gguf || model.types_are_final)) {
+    note_idle_types(services, request, nullptr, {}, model);
     return QuantizedArtifact{own_file_type(services, model), weight_sizes(model)};
+  }
   const auto file_type =
       catalog::load_file_type(services.catalog, services.types, quant.empty() ? default_file_type : quant);
   if (!file_type) return tl::unexpected(file_type.error());
   const auto types = quantized_types(model, *file_type, services.types, request.quantize);
   if (!types) return tl::unexpected(types.error());
+  note_idle_types(services, request, &*file_type, *types, model);
   if (!file_type->mixes && model.source != ModelSource::gguf) return convert(model, *file_type, *types);
   const std::string needs_matrix =
       request.quantize.imatrix ? "" : needs_importance_matrix(model, *file_type, *types);
@@ -142,6 +161,9 @@ Result<Sizing> size_model(const Services& services, const SizingRequest& request
                    : footprint(model, sizing.architecture, sizing.run, request.residency, request.offload);
   if (!bytes) return tl::unexpected(bytes.error());
   sizing.footprint = std::move(*bytes);
+  if (!request.offload.overrides.empty() && !sizing.footprint.devices.empty() &&
+      sizing.footprint.placement.overridden.empty())
+    sizing.notes.emplace_back("--override-tensor changes nothing: no weight has such a name");
   sizing.model = std::move(model);
   for (const auto* notes : {&sizing.run.notes, &sizing.footprint.notes})
     sizing.notes.insert(sizing.notes.end(), notes->begin(), notes->end());

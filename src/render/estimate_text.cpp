@@ -174,13 +174,14 @@ std::string run_lines(const EstimateReport& report) {
                                 : fmt::format("{} slots of {}", run.sequences, grouped(run.sequence_context));
   return fmt::format(
       "Run        {}: {} tokens of context, {}, batch {}, micro-batch {}, cache {}/{}, flash attention {}, "
-      "{}\n",
+      "{}{}\n",
       run.tool == Tool::bench ? "llama-bench" : "llama-server", grouped(run.context_tokens), slots,
       run.batch_tokens, run.ubatch_tokens, run.cache_type_k.name(), run.cache_type_v.name(),
       run.flash_attention ? "on" : "off",
       report.residency.load_mode == LoadMode::mmap    ? "mmap"
       : report.residency.load_mode == LoadMode::mlock ? "mlock"
-                                                      : "no mmap");
+                                                      : "no mmap",
+      run.embeddings ? ", embeddings" : "");
 }
 
 std::string artifact_lines(const ArtifactReport& artifact) {
@@ -201,12 +202,14 @@ struct MemoryLine {
   const char* label;
   const SizedPart* part;
   const char* remark;
+  bool stated = false;  ///< Only the user can say how much it is, so that nothing is worth explaining, too.
 };
 
 std::string memory_line(const MemoryLine& line, bool explain) {
   const SizedPart& part = *line.part;
   if (!part.known) return fmt::format("  {:<17} {:>12}  {}\n", line.label, "unknown", part.source);
-  if (part.low == Bytes(0) && part.high == Bytes(0)) return "";
+  const bool none = part.low == Bytes(0) && part.high == Bytes(0);
+  if (none && !(explain && line.stated)) return "";
   std::string out = fmt::format("  {:<17} {:>12}{}", line.label, size_text(part.size), spread(part));
   if (*line.remark != 0) out += fmt::format("  {}", line.remark);
   out += '\n';
@@ -227,6 +230,9 @@ MemoryLine kept_line(const Footprint& f, bool mapped) {
 std::string memory_lines(const EstimateReport& report, bool explain) {
   const Footprint& f = report.footprint;
   const bool mapped = report.residency.load_mode != LoadMode::none;
+  const SizedPart nothing;
+  // What lies inside another part would confuse a sum, so it is shown to those who ask for everything.
+  const auto explained = [&](const SizedPart& part) { return explain ? &part : &nothing; };
   const MemoryLine lines[] = {
       {"weights", &f.weights,
        !mapped             ? "read into memory"
@@ -239,12 +245,14 @@ std::string memory_lines(const EstimateReport& report, bool explain) {
       {"KV cache", &f.kv_cache, "reserved in full at start"},
       {"recurrent state", &f.state, ""},
       {"scratch", &f.compute, "reused by every layer; not the peak of the process"},
+      {"  token vectors", explained(f.token_vectors), "inside the scratch, not added again"},
       {"output", &f.output, ""},
       {"adapters", &f.adapters, ""},
       {"projector", &f.projector, ""},
-      {"draft", &f.draft, ""},
-      {"orchestration", &f.orchestration, "what --orchestration says"},
+      {"draft", &f.draft, explain ? "" : f.draft.source.c_str()},
+      {"orchestration", &f.orchestration, "what --orchestration says", true},
       {"runtime", &f.runtime, "vocabulary, graph and the like"},
+      {"  results", explained(f.results), "inside the runtime, not added again"},
       {"GPU runtime", &f.device_runtime, "what the driver takes before the first buffer"}};
   std::string out = "\nMemory\n";
   for (const auto& line : lines) out += memory_line(line, explain);

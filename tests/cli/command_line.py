@@ -213,6 +213,8 @@ class Estimate(CommandLineCase):
             (("-ngl", "10", "-ncmoe", "3", "-ts", "1,2"), "--gpu-layers, --tensor-split, --n-cpu-moe changes nothing"),
             (("--quant-draft", "Q8_0", "--draft-max", "5"), "--quant-draft changes nothing"),
             (("--experts-used", "3"), "qwen3-8b has no experts"),
+            (("--tensor-type", "nosuch=q8_0"), "--tensor-type changes nothing"),
+            (("--gpu", "24GiB", "-ot", "nosuch=CPU"), "--override-tensor changes nothing"),
         ):
             self.assertIn(says, " ".join(self.document("estimate", "-m", "qwen3-8b", "--ram", "64", *flags)["notes"]))
 
@@ -260,6 +262,7 @@ class Devices(CommandLineCase):
         self.assertEqual(document["verdict"]["fits"], "resident")
         failed = self.document(*self.MODEL, "--gpu", "3GiB", "-ngl", "all", status=3)
         self.assertEqual((failed["verdict"]["fits"], failed["verdict"]["bound_by"]), ("cannot", "GPU0"))
+        self.assertEqual(self.document(*self.MODEL, "--gpu", "3GiB", "-ngl", "0")["verdict"]["bound_by"], "--ram")
 
     def test_a_saved_hosts_gpus_are_used_and_shared_memory_is_the_hosts(self):
         def gpu(name, free, unified):
@@ -367,6 +370,10 @@ class Sums(CommandLineCase):
         unmapped = run("estimate", "-m", "qwen3-8b", "--no-mmap", "--ram", "64").stdout
         self.assertNotIn("second copy", unmapped)
         self.assertIn("not kept", unmapped)
+        everything = run("estimate", "-m", "glm-4.5-air", "--spec-type", "draft-mtp", "--embedding", "--explain", "--ram", "256").stdout
+        for part in ("token vectors .* inside the scratch", "results .* inside the runtime", "orchestration +0 B", "draft .*\\n.*derived: next-token layers",
+                     "flash attention on, mmap, embeddings"):
+            self.assertRegex(everything, part)
         split = run("estimate", "-m", "qwen3-8b", "--gpu", "RTX 4090", "--ram", "64").stdout
         self.assertRegex(split, r"GPU runtime +499\.00 MiB")
         # The prompt cache's 8 GiB are in the host's line, as they are in what it says is left.
