@@ -156,6 +156,22 @@ std::optional<StorageReads> storage_reads(const EstimateReport& report, const Mo
   return reads;
 }
 
+bool pages(const EstimateReport& report) {
+  return report.storage && report.storage->token.any();
+}
+
+/// Speed-ups over a run that leaves most of its bandwidth unused say little.
+void note_weak_baseline(const SpeedAnswer& answer, const Fact<BytesPerSecond>& bandwidth,
+                        EstimateReport& report) {
+  const double reached = static_cast<double>((answer.cost.weights + answer.cost.cache).value()) *
+                         answer.decode->mid.per_second() / bandwidth.value->per_second();
+  if (reached >= weak_baseline_efficiency) return;
+  report.notes.push_back(fmt::format(
+      "decoding would use {:.0f} % of the memory bandwidth, because its cores or its cache hold it back: "
+      "factors over such a baseline say little",
+      reached * 100));
+}
+
 using Constants = std::shared_ptr<const catalog::ThroughputTable>;
 
 Result<Constants> constants_of(const Services& services, const SpeedRequest& request) {
@@ -249,12 +265,12 @@ Result<SpeedAnswer> estimate_speed(const Services& services, const Model& model,
   const auto shares = split ? Result<std::vector<DecodeShare>>(std::move(by_device.shares))
                             : place(answer.cost, cpu, request, *table);
   if (!shares) return tl::unexpected(shares.error());
-  const bool pages = storage && storage->token.any();
+  const bool reads = storage && storage->token.any();
   if (!by_device.unknown_because.empty()) {
     answer.unknown_because = by_device.unknown_because;
   } else if (uses_cpu(*shares) && !bandwidth.known()) {
     answer.unknown_because = bandwidth.source;
-  } else if (pages && !storage->rate.known()) {
+  } else if (reads && !storage->rate.known()) {
     answer.unknown_because = storage->rate.source;
   } else {
     answer.decode = decode_speed(*shares, storage);
@@ -281,6 +297,13 @@ Result<void> fill_speed(const Services& services, const Model& model, const Cont
   report.prompt_speed = answer->prompt;
   report.speed_unknown_because = answer->unknown_because;
   report.speed_depth = answer->depth;
+  const auto& h = model.hyperparameters;
+  if (h.expert_count() > 0)
+    report.speed_experts = {std::min(request.experts_used.value_or(h.experts_used()), h.expert_count()),
+                            h.expert_count()};
+  const auto bandwidth = memory_bandwidth(services, host, request);
+  if (report.decode_speed && report.footprint.devices.empty() && bandwidth.known() && !pages(report))
+    note_weak_baseline(*answer, bandwidth, report);
   return {};
 }
 

@@ -302,6 +302,7 @@ nlohmann::ordered_json estimate_document(const EstimateReport& report) {
       {"decode_tokens_per_second", speed_json(report.decode_speed)},
       {"prefill_tokens_per_second", speed_json(report.prompt_speed)},
       {"assumed_active_tokens", report.speed_depth ? Json(*report.speed_depth) : Json()},
+      {"experts_used", report.speed_experts ? Json(report.speed_experts->used) : Json()},
       {"storage", storage_json(report.storage)}};
   document["acceleration"] = acceleration_json(report.acceleration);
   document["verdict"] = verdict_json(report.verdict);

@@ -365,10 +365,13 @@ std::string speed_lines(const EstimateReport& report) {
   const std::string decode = report.decode_speed || report.speed_unknown_because.empty()
                                  ? speed_line("decode", report.decode_speed)
                                  : fmt::format("  decode   unknown: {}\n", report.speed_unknown_because);
-  const std::string depth = report.speed_depth ? fmt::format(" (with {} tokens before the one decoded)",
-                                                             grouped(*report.speed_depth))
-                                               : "";
-  return "\nSpeed" + depth + '\n' + decode + speed_line("prompt", report.prompt_speed) + rest;
+  std::string of;
+  if (report.speed_depth)
+    of = fmt::format(" (with {} tokens before the one decoded", grouped(*report.speed_depth));
+  if (report.speed_depth && report.speed_experts)
+    of += fmt::format(", {} of {} experts", report.speed_experts->used, report.speed_experts->count);
+  if (report.speed_depth) of += ')';
+  return "\nSpeed" + of + '\n' + decode + speed_line("prompt", report.prompt_speed) + rest;
 }
 
 /// What others gained, never to be multiplied.

@@ -537,6 +537,9 @@ class Speed(CommandLineCase):
         bandwidth = ("--bandwidth", "460.8")
         self.assertLess(self.decode(*bandwidth, "-t", "2")["mid"], self.decode(*bandwidth, "-t", "32")["mid"])
         self.assertGreater(self.decode(*bandwidth, "--experts-used", "4")["mid"], self.decode(*bandwidth)["mid"])
+        few = self.document("estimate", "-m", "qwen3-30b-a3b", "--ram", "64", *bandwidth, "--experts-used", "4", "-t", "2")
+        self.assertEqual(few["throughput"]["experts_used"], 4)
+        self.assertTrue(any("of the memory bandwidth" in note for note in few["notes"]), few["notes"])
         split = self.decode("--bandwidth", "80", "--gpu", "RTX 4090", "-ngl", "24")["mid"]
         self.assertLess(self.decode("--bandwidth", "80")["mid"], split)
         self.assertLess(split, self.decode("--bandwidth", "80", "--gpu", "RTX 4090")["mid"])

@@ -94,6 +94,11 @@ struct StressCase {
   Bytes need;         ///< The footprint's high and the checkpoints.
 };
 
+/// Routed experts that a token takes of each layer's, where a model has any.
+struct ExpertUse {
+  std::int64_t used = 0, count = 0;
+};
+
 /// Everything `llmsize estimate` answers; rendered as text, JSON or Markdown.
 struct EstimateReport {
   ModelIdentity model;
@@ -108,6 +113,7 @@ struct EstimateReport {
   std::optional<SpeedRange> prompt_speed;
   std::string speed_unknown_because;
   std::optional<std::int64_t> speed_depth;       ///< Tokens before the one that `decode_speed` is of.
+  std::optional<ExpertUse> speed_experts;        ///< What it takes of the experts.
   std::optional<StorageReads> storage;           ///< Where weights page.
   std::vector<AccelerationMethod> acceleration;  ///< Those that concern this model and run.
   std::string next_step;                         ///< The flag to change next, as a clause.
