@@ -151,6 +151,7 @@ void add_instruction_sets(const Host& host, Rows& rows) {
   std::vector<std::string> others;
   std::copy_if(cpu.isa.value->begin(), cpu.isa.value->end(), std::back_inserter(others),
                [](const std::string& flag) { return !flag.starts_with("avx512"); });
+  rows.known("vectors, in bits", cpu.vector_bits);
   rows.add("instruction sets", others.empty() ? "none that matter" : joined(others, " "), cpu.isa.source);
 }
 
@@ -169,6 +170,9 @@ void add_processor(const Host& host, Rows& rows) {
   rows.fact("logical CPUs online", cpu.logical_online, "--cpus");
   rows.known("packages", cpu.packages);
   rows.known("quota in cores", host.limits.cpu_quota_cores);
+  const auto& allowed = host.limits.allowed_cpus;
+  if (allowed.known() && allowed.value != cpu.online.value)
+    rows.add("CPUs allowed", ranges(*allowed.value), allowed.source);
   rows.fact("threads to decode with", host.effective.threads, "--cores");
   if (host.effective.prompt_threads.value != host.effective.threads.value)
     rows.fact("threads for prompts", host.effective.prompt_threads);
@@ -192,6 +196,9 @@ void add_nodes(const Host& host, Rows& rows) {
             node.side_cache.known() ? fmt::format(", behind a cache of {}", size_text(*node.side_cache.value))
                                     : ""),
         node.total.source);
+  const auto& allowed = host.limits.allowed_memory_nodes;
+  if (allowed.known() && allowed.value->size() < host.numa.size())
+    rows.add("nodes allowed", ranges(*allowed.value), allowed.source);
   const auto& budgets = host.numa_budgets;
   if (!budgets.bind.known()) return;
   rows.add(
