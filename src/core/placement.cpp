@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <regex>
 #include <set>
 #include <string_view>
 
@@ -11,6 +10,7 @@
 
 #include "llmsize/core/architecture.hpp"
 #include "llmsize/core/model.hpp"
+#include "llmsize/core/pattern.hpp"
 #include "placer.hpp"
 
 namespace llmsize {
@@ -124,15 +124,13 @@ Result<std::map<std::string, int, std::less<>>> overridden(const Model& model,
                                                            const OffloadRequest& request) {
   std::map<std::string, int, std::less<>> moved;
   for (const auto& rule : request.overrides) {
-    try {
-      const std::regex pattern(rule.pattern);
-      for (const auto& tensor : model.tensors)
-        if (std::regex_search(tensor.name, pattern)) moved.emplace(tensor.name, rule.device);
-    } catch (const std::regex_error&) {
+    const auto pattern = Pattern::compile(rule.pattern);
+    if (!pattern)
       return fail(ErrorCode::usage,
                   fmt::format("--override-tensor: \"{}\" is not a regular expression", rule.pattern),
                   "Write REGEX=DEVICE, for example '\\.ffn_.*_exps\\.=CPU'.");
-    }
+    for (const auto& tensor : model.tensors)
+      if (pattern->found_in(tensor.name)) moved.emplace(tensor.name, rule.device);
   }
   return moved;
 }

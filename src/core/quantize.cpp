@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <numeric>
-#include <regex>
 #include <unordered_map>
 
 #include <fmt/format.h>
 
+#include "llmsize/core/pattern.hpp"
 #include "llmsize/core/text.hpp"
 
 namespace llmsize {
@@ -205,12 +205,11 @@ class TypeChooser {
   Result<void> compile_patterns() {
     for (const auto& [pattern, type] : options_.tensor_types) {
       if (auto checked = check_encoder(type); !checked) return checked;
-      try {
-        patterns_.emplace_back(std::regex(lower_case(pattern)), type);
-      } catch (const std::regex_error&) {
+      auto compiled = Pattern::compile(lower_case(pattern));
+      if (!compiled)
         return fail(ErrorCode::usage, fmt::format("\"{}\" is not a regular expression", pattern),
                     "Write --tensor-type REGEX=TYPE, for example --tensor-type 'ffn_down=q8_0'.");
-      }
+      patterns_.emplace_back(std::move(*compiled), type);
     }
     return {};
   }
@@ -245,7 +244,7 @@ class TypeChooser {
       return *options_.output_tensor_type;
     if (!file_type_.mixes) return file_type_.default_type;
     for (const auto& [pattern, type] : patterns_)
-      if (std::regex_search(tensor.name, pattern)) return fall_back(tensor, type);
+      if (pattern.found_in(tensor.name)) return fall_back(tensor, type);
     if (options_.pure) return fall_back(tensor, file_type_.default_type);
     const bool as_output =
         category == TensorCategory::output || (tied_ && category == TensorCategory::token_embedding);
@@ -339,7 +338,7 @@ class TypeChooser {
   std::int64_t attention_values_;
   std::int64_t attention_value_ = 0;
   std::map<TensorCategory, std::int64_t> feed_forward_;
-  std::vector<std::pair<std::regex, TensorType>> patterns_;
+  std::vector<std::pair<Pattern, TensorType>> patterns_;
 };
 
 /// Tensors by layer (those outside the layers first), then name: the order in which the engine counts.

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cctype>
-#include <regex>
 #include <set>
 
 #include <fmt/format.h>
 
+#include "llmsize/core/pattern.hpp"
 #include "llmsize/core/text.hpp"
 #include "llmsize/probe/probe.hpp"
 #include "llmsize/probe/text.hpp"
@@ -80,9 +80,9 @@ int speed_at(const Structure& structure, std::size_t at, std::size_t extended_at
 }
 
 int socket_of(const std::string& text) {
-  static const std::regex socket(R"((?:cpu|proc|processor|node|p)[ _]?([0-9]))");
-  std::smatch found;
-  return std::regex_search(text, found, socket) ? found[1].str().front() - '0' : 0;
+  static const auto socket = Pattern::compile(R"((?:cpu|proc|processor|node|p)[ _]?([0-9]))");
+  const auto found = socket->search(text);
+  return found.empty() ? 0 : found[1].front() - '0';
 }
 
 }  // namespace
@@ -127,22 +127,21 @@ std::optional<Dimm> parse_memory_device(std::string_view raw) {
 int channel_of(std::string_view locator, std::string_view bank) {
   constexpr std::size_t longest_label = 64;
   // "channel a", "chan a", "dimm_b2", "dimma1" or a bare "a1": the letter is the channel.
-  static const std::regex letter(
+  static const auto letter = Pattern::compile(
       R"((?:channel|chan|ch)[ _-]?([a-p])(?![a-z])|dimm[ _-]?([a-p])(?:[0-9 _-]|$)|^([a-p])[0-9]{1,2}$|[_ ]([a-p])[0-9]$)");
-  static const std::regex number(R"((?:channel|chan|ch)[ _-]?([0-9]{1,2}))");
+  static const auto number = Pattern::compile(R"((?:channel|chan|ch)[ _-]?([0-9]{1,2}))");
   for (const auto label : {locator, bank}) {
     if (label.size() > longest_label) continue;
     const std::string text = lower_case(label);
-    std::smatch found;
     const std::string both =
         lower_case(locator.substr(0, longest_label)) + " " + lower_case(bank.substr(0, longest_label));
-    if (std::regex_search(text, found, letter))
-      for (std::size_t group = 1; group < found.size(); ++group)
-        if (found[group].matched)
-          return socket_of(both) * channels_per_socket + (found[group].str().front() - 'a');
-    if (std::regex_search(text, found, number))
+    const auto lettered = letter->search(text);
+    for (std::size_t group = 1; group < lettered.size(); ++group)
+      if (!lettered[group].empty())
+        return socket_of(both) * channels_per_socket + (lettered[group].front() - 'a');
+    if (const auto numbered = number->search(text); !numbered.empty())
       return socket_of(both) * channels_per_socket +
-             static_cast<int>(parse_integer(found[1].str()).value_or(0)) % channels_per_socket;
+             static_cast<int>(parse_integer(numbered[1]).value_or(0)) % channels_per_socket;
   }
   return -1;
 }
