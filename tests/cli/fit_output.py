@@ -79,6 +79,11 @@ class Rows(CommandLineCase):
         values = [row["rank"]["value"] for row in scored]
         self.assertEqual(values, sorted(values, reverse=True))
 
+    def test_every_model_whose_shape_is_known_is_sized(self):
+        answer = self.document("fit", "--ram", "100000", "--all")
+        # No public source states the window of DeepSeek-V4 Pro.
+        self.assertEqual([note.split()[0] for note in answer["notes"] if " is left out" in note], ["deepseek-v4-pro"])
+
     def test_filters_narrow_the_table(self):
         code = self.rows("--ram", "64", "--capability", "code", "--all", "--require", "resident")
         self.assertIn("qwen2.5-coder-32b-instruct", {row["model"] for row in code})
