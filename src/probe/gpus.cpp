@@ -264,6 +264,22 @@ std::vector<GpuFacts> nvidia_gpus(const Surroundings& from) {
   return nvidia_driver_gpus(from.files);
 }
 
+/// The GPU of a Jetson, which many systems of theirs have no management library for. The device tree's words
+/// end with NUL bytes.
+std::vector<GpuFacts> tegra_gpus(const FileReader& files) {
+  const std::string path = "/proc/device-tree/compatible";
+  const auto compatible = files.read_text(path);
+  if (!compatible || compatible->find("nvidia,tegra") == std::string::npos) return {};
+  GpuFacts gpu;
+  gpu.vendor = "NVIDIA";
+  gpu.name = read_trimmed(files, "/proc/device-tree/model").value_or("NVIDIA Tegra");
+  gpu.id = "tegra";
+  gpu.backend = derived(std::string("cuda"), path);
+  gpu.bandwidth = unknown<BytesPerSecond>("the device tree does not state it");
+  make_unified(gpu, "part of the chip: it uses the system's memory");
+  return {gpu};
+}
+
 /// Puts numbers in the place of UUIDs: in the facts, in what the variable says, and in what is kept.
 void hide_uuids(const Surroundings& from, std::vector<GpuFacts>& gpus, Variable& visible) {
   std::vector<std::string> words = visible.value ? comma_parts(*visible.value) : std::vector<std::string>();
@@ -288,8 +304,9 @@ void gather_nvidia(const Surroundings& from, Host& host) {
   const bool driver = from.files.is_folder("/proc/driver/nvidia") || from.files.exists("/dev/nvidiactl") ||
                       from.files.exists("/dev/dxg") || from.files.is_folder("/sys/module/nvidia");
   // Opening the library costs milliseconds, so it is left alone where no driver could answer.
-  if (!driver) return;
-  auto gpus = nvidia_gpus(from);
+  auto gpus = driver ? nvidia_gpus(from) : std::vector<GpuFacts>();
+  if (gpus.empty()) gpus = tegra_gpus(from.files);
+  if (gpus.empty()) return;
   Variable visible = variable_of(from, "CUDA_VISIBLE_DEVICES");
   if (from.hides_uuids) hide_uuids(from, gpus, visible);
   // UUIDs mean the same in any order.

@@ -339,6 +339,17 @@ TEST_CASE("variables of AMD and Intel hide GPUs as their runtimes read them") {
   CHECK(seen({{"ROCR_VISIBLE_DEVICES", "GPU-5f1"}}) == 4);
 }
 
+TEST_CASE("a Jetson's GPU is known by the device tree and shares the system's memory") {
+  TemporaryTree tree;
+  tree.add("/proc/device-tree/compatible", std::string("nvidia,p3737-0000+p3701-0005\0nvidia,tegra234\0", 46))
+      .add("/proc/device-tree/model", std::string("NVIDIA Jetson AGX Orin Developer Kit\0", 37));
+  const auto gpus = tree.probe().gpus;
+  REQUIRE(gpus.size() == 1);
+  CHECK(gpus[0].name == "NVIDIA Jetson AGX Orin Developer Kit");
+  CHECK(gpus[0].pool_id == "system");
+  CHECK_FALSE(gpus[0].memory_total.known());
+}
+
 TEST_CASE("AMD's own table names a card by device and revision") {
   const char* table =
       "# comment\n1.0.0\n744C,\tC8,\tAMD Radeon RX 7900 XTX\n744C,\tCC,\tAMD Radeon RX 7900 XT\n";
