@@ -120,6 +120,8 @@ class Filters {
   }
 
   [[nodiscard]] bool allow(const Json& entry, const FitCandidate& candidate) {
+    seen_families_.emplace(folded_name(candidate.family), candidate.family);
+    if (!candidate.license.empty()) seen_licenses_.emplace(folded_name(candidate.license), candidate.license);
     const std::string family = folded_name(candidate.family);
     if (!families_.empty() &&
         std::none_of(families_.begin(), families_.end(),
@@ -140,15 +142,39 @@ class Filters {
     return licenses_.contains(folded_name(candidate.license));
   }
 
+  /// Names that no entry answers to are mistakes rather than an empty table. After every entry was asked
+  /// about; where sizes left some out, nobody knows.
+  [[nodiscard]] Result<void> check_names() const {
+    if (options_->lowest_params || options_->highest_params) return {};
+    for (const auto& family : options_->families)
+      if (std::none_of(seen_families_.begin(), seen_families_.end(),
+                       [&](const auto& seen) { return seen.first.starts_with(folded_name(family)); }))
+        return unknown_name("--family", family, seen_families_);
+    for (const auto& license : options_->licenses)
+      if (!seen_licenses_.contains(folded_name(license)))
+        return unknown_name("--license", license, seen_licenses_);
+    return {};
+  }
+
   [[nodiscard]] std::size_t without_license() const { return without_license_; }
   [[nodiscard]] std::size_t too_short() const { return too_short_; }
 
  private:
   explicit Filters(const FitOptions& options) : options_(&options) {}
+
+  static Result<void> unknown_name(const char* flag, const std::string& name,
+                                   const std::map<std::string, std::string>& seen) {
+    std::vector<std::string> known;
+    for (const auto& [folded, spelled] : seen) known.push_back(spelled);
+    return fail(ErrorCode::usage, fmt::format("{} {}: no model of the catalog has it", flag, name),
+                fmt::format("Use one of: {}.", fmt::join(known, ", ")));
+  }
+
   const FitOptions* options_;
   std::vector<CapabilityRule> capabilities_;
   std::vector<std::string> families_;
   std::set<std::string> licenses_;
+  std::map<std::string, std::string> seen_families_, seen_licenses_;  ///< As spelled, by folded name.
   std::size_t without_license_ = 0;
   std::size_t too_short_ = 0;
 };
@@ -192,6 +218,7 @@ Result<std::vector<FitCandidate>> fit_candidates(const Services& services, const
     else
       candidates.push_back(std::move(candidate));
   }
+  if (auto checked = filters->check_names(); !checked) return tl::unexpected(checked.error());
   if (incomplete > 0)
     notes.push_back(
         fmt::format("{} models are left out: no public source states all of their shape", incomplete));

@@ -52,6 +52,8 @@ std::string next_step(const FitOptions& options, const FitReport& report) {
   if (report.rows.empty()) {
     if (report.considered == 0)
       return report.local ? "--models-dir DIR names a folder with GGUF files" : "fewer filters";
+    if (report.speeds_unknown)
+      return "--bandwidth GB/s or --cpu NAME says how fast memory is, which --min-speed needs";
     if (options.lowest_speed) return "a lower --min-speed";
     if (cache_matters) return fmt::format("--cache-ram 0 frees the {} kept for prompts", size_text(cache));
     return "a larger --ram or --gpu, a smaller -c, or fewer filters";

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "llmsize/app/estimate_report.hpp"
+#include "llmsize/app/speed.hpp"
 #include "llmsize/catalog/models.hpp"
 
 namespace llmsize::app {
@@ -16,6 +17,8 @@ namespace {
 
 /// Tensors may be stored once where the catalog counts them twice; a bound must not be above the truth.
 constexpr double bound_slack = 0.9;
+/// The same for what a token reads: the catalog counts embeddings, of which it reads one row.
+constexpr double read_slack = 0.6;
 constexpr double bits_per_byte = 8;
 
 /// A model at a quant, waiting for its turn.
@@ -36,6 +39,53 @@ struct Later {
   }
 };
 
+/// What a token reads of a model at least, in weights or bytes.
+struct LeastReads {
+  double all = 0;    ///< Everything that some token reads.
+  double token = 0;  ///< What one token reads.
+  double share = 0;  ///< The least part of any weight that is: of experts those used.
+};
+
+/// Decoding speeds that a machine cannot exceed, whatever the placement.
+struct SpeedBound {
+  double lowest_speed = 0;  ///< Asked for; 0: none.
+  double host_rate = 0;     ///< Bytes per second; 0 where nothing is known.
+  double device_rate = 0;   ///< The same of the fastest device.
+  double device_room = 0;   ///< Bytes of all devices.
+
+  [[nodiscard]] bool nothing_known() const { return host_rate <= 0 && device_rate <= 0; }
+
+  /// Whether bytes read like that leave any hope: what finds no room on devices is read by the host.
+  [[nodiscard]] bool allows(const LeastReads& bytes) const {
+    if (lowest_speed <= 0) return true;
+    const double on_host = std::max(0.0, bytes.all - device_room) * bytes.share;
+    const double fastest = std::max(host_rate, device_rate);
+    if (fastest <= 0 || (on_host > 0 && host_rate <= 0)) return false;
+    const double seconds =
+        std::max(0.0, bytes.token - on_host) / fastest + (on_host > 0 ? on_host / host_rate : 0);
+    return seconds * lowest_speed <= 1;
+  }
+};
+
+SpeedBound speed_bound(const Services& services, const Host& host, const SpeedRequest& request) {
+  const auto most = [](const Efficiency& efficiency) {
+    return std::max(efficiency.dense, efficiency.experts);
+  };
+  const auto& constants = *request.constants;
+  SpeedBound bound;
+  if (const auto bandwidth = memory_bandwidth(services, host, request); bandwidth.known())
+    bound.host_rate = bandwidth.value->per_second() *
+                      std::max({most(constants.cpu.one_socket), most(constants.cpu.two_sockets),
+                                most(constants.cpu.of_measured_bandwidth)});
+  for (const auto& spec : request.specs) {
+    const GpuClass* known = spec ? constants.find_class(spec->class_id) : nullptr;
+    if (known != nullptr)
+      bound.device_rate =
+          std::max(bound.device_rate, spec->bandwidth.per_second() * most(known->decode_efficiency));
+  }
+  return bound;
+}
+
 class Search {
  public:
   Search(const Services& services, const Host& host, const FitOptions& options,
@@ -53,6 +103,7 @@ class Search {
     // A model that pages is better than none, but never better than one that does not.
     const bool paging = options_.estimate.requirement.value_or(Requirement::runs) == Requirement::runs;
     if (paging && (report.rows.empty() || options_.all)) find(Fit::pages_from_disk, most, report);
+    report.speeds_unknown = options_.lowest_speed && speed_bound_.nothing_known();
     for (const auto& [model, why] : unsized_)
       report.notes.push_back(fmt::format("{} is left out: {}", model, why));
     return {};
@@ -75,6 +126,7 @@ class Search {
                              : Bytes(0);
       if (!device.unified) room_ += std::max(Bytes(0), *device.capacity.value - kept);
     }
+    if (options_.lowest_speed) bound_speed();
     if (!budget_.known())
       return fail(ErrorCode::usage, "what fits needs a budget, and this host's is unknown",
                   "Give --ram or --host.");
@@ -85,6 +137,53 @@ class Search {
   [[nodiscard]] Bytes least_weights(const FitCandidate& candidate, const FitQuant& quant) const {
     return Bytes(static_cast<std::int64_t>(static_cast<double>(candidate.total.value()) * quant.lowest_bits /
                                            bits_per_byte * bound_slack));
+  }
+
+  /// A machine that only --ram describes has no known bandwidth unless --bandwidth says it.
+  [[nodiscard]] const Host& speed_host() const { return options_.estimate.ram ? nobody_ : host_; }
+
+  void bound_speed() {
+    speed_bound_ = speed_bound(services_, speed_host(), prepared_.speed);
+    speed_bound_.lowest_speed = *options_.lowest_speed;
+    for (const auto& device : prepared_.sizing.offload.devices)
+      speed_bound_.device_room +=
+          static_cast<double>((device.unified ? budget_.value_or(Bytes(0)) : *device.capacity.value).value());
+  }
+
+  /// Whether what a token reads leaves any hope of the speed asked for, before the model is loaded.
+  [[nodiscard]] bool may_be_fast(const FitCandidate& candidate, const FitQuant& quant) const {
+    if (prepared_.speed.experts_used) return true;
+    const auto read = static_cast<double>(candidate.active.value_or(candidate.total).value()) * read_slack;
+    return speed_bound_.allows({0, read * quant.lowest_bits / bits_per_byte, 0});
+  }
+
+  [[nodiscard]] bool may_be_fast(const LeastReads& weights, const FitQuant& quant) const {
+    const double bytes = quant.lowest_bits / bits_per_byte;
+    return speed_bound_.allows({weights.all * bytes, weights.token * bytes, weights.share});
+  }
+
+  [[nodiscard]] LeastReads weights_read(const Model& model) const {
+    LeastReads reads{0, 0, 1};
+    if (!options_.lowest_speed) return reads;
+    const auto parts = read_parts(model, prepared_.speed.experts_used);
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      if (parts[i] <= 0) continue;
+      const auto elements = static_cast<double>(model.tensors[i].elements());
+      reads.all += elements;
+      reads.token += parts[i] * elements;
+      reads.share = std::min(reads.share, parts[i]);
+    }
+    return reads;
+  }
+
+  /// The same by what each device would hold of it: scratch can only move work to the slower host.
+  [[nodiscard]] bool is_fast(const LoadedModel& loaded, const Run& run, const Footprint& bytes) const {
+    if (!options_.lowest_speed) return true;
+    const auto layout = context_layout(loaded.model, loaded.architecture, run);
+    if (!layout) return true;
+    const auto speed = estimate_speed(services_, loaded.model, *layout, run, speed_host(), prepared_.speed,
+                                      std::nullopt, &bytes);
+    return speed && speed->decode && speed->decode->mid.per_second() >= *options_.lowest_speed;
   }
 
   /// What a server may keep of prompts counts in every verdict.
@@ -123,13 +222,13 @@ class Search {
     if (best == Fit::unknown)
       unsized_[loaded.model.id] = bytes->notes.empty() ? "its caches are unknown" : bytes->notes.front();
     // Scratch may make a model page that would not without.
-    return best <= fit;
+    return best <= fit && is_fast(loaded, *run, *bytes);
   }
 
   /// Puts the candidate's best quant from `first` on that may fit into the queue.
   void wait(Fit fit, std::size_t candidate, std::size_t first, Queue& queue) {
     for (std::size_t quant = first; quant < quants_.size(); ++quant) {
-      if (!may_fit(fit, candidate, quant)) continue;
+      if (!may_fit(fit, candidate, quant) || !may_be_fast(candidates_[candidate], quants_[quant])) continue;
       queue.push(
           {candidate, quant, rank_of(candidates_[candidate], quants_[quant].loss, options_.order), nullptr});
       return;
@@ -163,8 +262,10 @@ class Search {
       unsized_[candidate.model] = found.error().message;
       return;
     }
+    const LeastReads read = weights_read(found->model);
     for (; next.quant < quants_.size(); ++next.quant) {
-      if (!may_fit(fit, found->model, quants_[next.quant])) continue;
+      const auto& quant = quants_[next.quant];
+      if (!may_fit(fit, found->model, quant) || !may_be_fast(read, quant)) continue;
       const auto request = request_for(next);
       FoundModel copy = *found;
       copy.quant = request.quant;
@@ -222,7 +323,9 @@ class Search {
   catalog::ArchitectureLoader architectures_;
   EstimateOptions prepared_;
   Fact<Bytes> budget_;
-  Bytes room_;  ///< The host's and all devices'.
+  Bytes room_;         ///< The host's and all devices'.
+  const Host nobody_;  ///< Of which nothing is known.
+  SpeedBound speed_bound_;
   std::set<std::size_t> taken_;
   std::map<std::string, std::string> unsized_;  ///< Why, by model.
 };

@@ -102,6 +102,11 @@ class Rows(CommandLineCase):
         self.assertEqual(len(fast), 5)
         for row in fast:
             self.assertGreaterEqual(row["throughput"]["decode_tokens_per_second"]["mid"], 6)
+        # Bounds of the search leave none out that is fast enough.
+        for machine in (("--ram", "12", "--bandwidth", "50"), ("--ram", "12", "--bandwidth", "50", "--gpu", "RTX 3060")):
+            rows = [row for row in self.rows(*machine, "--all", "--quant", "Q4_K_M", "--require", "resident")
+                    if row["throughput"]["decode_tokens_per_second"]["mid"] >= 15]
+            self.assertEqual(self.rows(*machine, "--all", "--quant", "Q4_K_M", "--require", "resident", "--min-speed", "15"), rows)
 
     def test_the_exit_status_tells_whether_anything_fits(self):
         nothing = self.document("fit", "--ram", "1", status=3)
@@ -112,6 +117,9 @@ class Rows(CommandLineCase):
         self.failure("fit", "--capability", "flying", status=2, says="flying")
         self.failure("fit", "--min-params", "9", "--max-params", "7", status=2, says="--min-params")
         self.failure("fit", "--quant", "Q9", "--ram", "8", status=2, says="Q9")
+        self.failure("fit", "--family", "qwen99", "--ram", "8", status=2, says="Qwen3.5")
+        self.failure("fit", "--license", "free", "--ram", "8", status=2, says="Apache 2.0")
+        self.assertIn("--bandwidth", self.document("fit", "--ram", "8", "--min-speed", "5", status=3)["next_step"])
         self.failure("fit", "--local", "--family", "qwen", status=2, says="--local")
 
     def test_the_first_line_names_the_best_the_limit_and_the_next_flag(self):

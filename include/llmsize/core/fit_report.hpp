@@ -59,9 +59,10 @@ struct FitRow {
 struct FitReport {
   std::vector<FitRow> rows;  ///< Best first.
   FitOrder order = FitOrder::size;
-  bool local = false;          ///< Files on this disk, not the catalog.
-  std::size_t considered = 0;  ///< Models that the filters left.
-  bool more = false;           ///< Rows may have been left out by the limit.
+  bool local = false;           ///< Files on this disk, not the catalog.
+  std::size_t considered = 0;   ///< Models that the filters left.
+  bool more = false;            ///< Rows may have been left out by the limit.
+  bool speeds_unknown = false;  ///< A lowest speed was asked for, and no device's speed is known.
   bool budget_named = false;
   std::string bound_by;
   Fact<Bytes> budget;
