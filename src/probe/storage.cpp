@@ -47,20 +47,6 @@ std::string disk_of(const FileReader& files, const std::string& name) {
   return before == std::string::npos ? name : link->substr(before + 1, last - before - 1);
 }
 
-/// Devices at the bottom of a stack of LVM, crypt, md or multipath.
-void add_bottom_devices(const FileReader& files, const std::string& name, int depth,
-                        std::set<std::string>& bottom) {
-  if (depth > deepest_stack) return;
-  const std::string disk = disk_of(files, name);
-  const auto slaves = files.list(fmt::format("{}/{}/slaves", block_root, disk));
-  if (!slaves || slaves->empty()) {
-    bottom.insert(disk);
-    return;
-  }
-  for (const auto& slave : *slaves)
-    if (slave != name) add_bottom_devices(files, slave, depth + 1, bottom);
-}
-
 std::string device_kind(const FileReader& files, const std::string& name) {
   if (auto kind =
           name_of_first(device_prefixes, [&](std::string_view prefix) { return name.starts_with(prefix); }))
@@ -71,22 +57,11 @@ std::string device_kind(const FileReader& files, const std::string& name) {
   const auto vendor = read_trimmed(files, folder + "/device/vendor");
   for (const std::string_view emulated : {"QEMU", "VMware", "VBOX", "Msft", "Google", "Virtual"})
     if (vendor && vendor->find(emulated) != std::string::npos) return "virtual";
+  // What the kernel says of a loop device is not of the disk behind it.
+  if (name.starts_with("loop")) return {};
   const auto rotational = read_integer(files, folder + "/queue/rotational");
   if (!rotational) return {};
   return *rotational == 0 ? "ssd" : "hdd";
-}
-
-Fact<std::string> kind_of_stack(const FileReader& files, const std::string& name) {
-  std::set<std::string> bottom, kinds;
-  add_bottom_devices(files, name, 0, bottom);
-  std::string devices;
-  for (const auto& disk : bottom) {
-    devices += (devices.empty() ? "" : ", ") + disk;
-    if (auto kind = device_kind(files, disk); !kind.empty()) kinds.insert(std::move(kind));
-  }
-  const std::string source = fmt::format("{} ({})", block_root, devices);
-  if (kinds.empty()) return unknown<std::string>(source + " does not say");
-  return kinds.size() == 1 ? reported(*kinds.begin(), source) : derived(std::string("mixed"), source);
 }
 
 /// The kernel's name of a mount's block device.
@@ -106,6 +81,44 @@ std::optional<std::string> block_name(const FileReader& files, const Mount& moun
         name.substr(mapper.size()))
       return fmt::format("dm-{}", number);
   return std::nullopt;
+}
+
+/// The block device that holds the file behind a loop device; nothing for other devices.
+std::optional<std::string> device_behind_loop(const FileReader& files, const std::vector<Mount>& mounts,
+                                              const std::string& name) {
+  const auto file = read_trimmed(files, fmt::format("{}/{}/loop/backing_file", block_root, name));
+  const Mount* mount = file ? mount_of(mounts, *file) : nullptr;
+  return mount == nullptr ? std::nullopt : block_name(files, *mount);
+}
+
+/// Devices at the bottom of a stack of LVM, crypt, md, multipath or loop.
+void add_bottom_devices(const FileReader& files, const std::vector<Mount>& mounts, const std::string& name,
+                        int depth, std::set<std::string>& bottom) {
+  if (depth > deepest_stack) return;
+  const std::string disk = disk_of(files, name);
+  if (const auto behind = device_behind_loop(files, mounts, disk); behind && *behind != name)
+    return add_bottom_devices(files, mounts, *behind, depth + 1, bottom);
+  const auto slaves = files.list(fmt::format("{}/{}/slaves", block_root, disk));
+  if (!slaves || slaves->empty()) {
+    bottom.insert(disk);
+    return;
+  }
+  for (const auto& slave : *slaves)
+    if (slave != name) add_bottom_devices(files, mounts, slave, depth + 1, bottom);
+}
+
+Fact<std::string> kind_of_stack(const FileReader& files, const std::vector<Mount>& mounts,
+                                const std::string& name) {
+  std::set<std::string> bottom, kinds;
+  add_bottom_devices(files, mounts, name, 0, bottom);
+  std::string devices;
+  for (const auto& disk : bottom) {
+    devices += (devices.empty() ? "" : ", ") + disk;
+    if (auto kind = device_kind(files, disk); !kind.empty()) kinds.insert(std::move(kind));
+  }
+  const std::string source = fmt::format("{} ({})", block_root, devices);
+  if (kinds.empty()) return unknown<std::string>(source + " does not say");
+  return kinds.size() == 1 ? reported(*kinds.begin(), source) : derived(std::string("mixed"), source);
 }
 
 /// What a program serves that is a file system: the well-known ones of distant storage. Others may read a
@@ -154,7 +167,7 @@ StorageFacts storage_of(const FileReader& files, const std::vector<Mount>& mount
     return storage;
   }
   const auto name = block_name(files, *mount);
-  storage.kind = name ? kind_of_stack(files, *name)
+  storage.kind = name ? kind_of_stack(files, mounts, *name)
                       : unknown<std::string>(fmt::format("no block device found for {}", mount->source));
   return storage;
 }

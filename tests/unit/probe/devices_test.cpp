@@ -115,6 +115,25 @@ TEST_CASE("a program that serves a file system is distant storage only where its
   CHECK(tree.probe("/far").storage.at(0).kind.value == "network");
 }
 
+TEST_CASE("a loop device is as fast as the disk that holds its file") {
+  TemporaryTree tree;
+  tree.add("/proc/self/mountinfo",
+           "20 1 8:0 / / rw - ext4 /dev/sda rw\n21 1 7:0 / /img rw - squashfs /dev/loop0 ro\n"
+           "22 1 7:1 / /gone rw - squashfs /dev/loop1 ro\n")
+      .link("/sys/dev/block/7:0", "../../devices/virtual/block/loop0")
+      .link("/sys/dev/block/7:1", "../../devices/virtual/block/loop1")
+      .link("/sys/dev/block/8:0", "../../devices/pci0/sda")
+      .link("/sys/class/block/loop0", "../../devices/virtual/block/loop0")
+      .link("/sys/class/block/loop1", "../../devices/virtual/block/loop1")
+      .link("/sys/class/block/sda", "../../devices/pci0/sda")
+      .add("/sys/devices/virtual/block/loop0/loop/backing_file", "/srv/models.img\n")
+      .add("/sys/devices/virtual/block/loop0/queue/rotational", "1\n")
+      .add("/sys/devices/virtual/block/loop1/queue/rotational", "1\n")
+      .add("/sys/devices/pci0/sda/queue/rotational", "0\n");
+  CHECK(tree.probe("/img").storage.at(0).kind.value == "ssd");
+  CHECK_FALSE(tree.probe("/gone").storage.at(0).kind.known());
+}
+
 TEST_CASE("a loop of block devices ends") {
   TemporaryTree tree;
   tree.add("/proc/self/mountinfo", "20 1 253:0 / / rw - ext4 /dev/dm-0 rw\n")
