@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "llmsize/app/hub_model.hpp"
 #include "llmsize/app/sizing.hpp"
 #include "llmsize/catalog/projectors.hpp"
 #include "llmsize/core/projector.hpp"
@@ -83,12 +84,14 @@ Result<void> add_adapter(const Services& services, const std::string& path, Sizi
 }
 
 Result<Model> read_projector(const Services& services, const CompanionRequest& request, const Model& model) {
-  if (request.projector.empty()) return catalog::load_projector(services.catalog, model.id);
-  auto file = read_gguf(services.files, request.projector, services.types);
+  const bool on_hub = request.projector.empty() && model.origin.starts_with("hf:");
+  if (request.projector.empty() && !on_hub) return catalog::load_projector(services.catalog, model.id);
+  auto file = on_hub ? load_hub_projector(services, model.origin)
+                     : read_gguf(services.files, request.projector, services.types);
   if (file && file->architecture != "clip")
     return fail(ErrorCode::malformed,
-                fmt::format("{}: a projector's architecture is \"clip\", this is \"{}\"", request.projector,
-                            file->architecture),
+                fmt::format("{}: a projector's architecture is \"clip\", this is \"{}\"",
+                            on_hub ? model.origin : request.projector, file->architecture),
                 "--mmproj takes the model's mmproj-*.gguf.");
   return file;
 }

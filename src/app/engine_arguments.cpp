@@ -153,6 +153,9 @@ Result<EngineArguments> engine_arguments(const Services& services, const Estimat
   const auto& name = origin.ends_with(".gguf") ? origin : options.sizing.model;
   add_model(arguments, services, {name, options.sizing.quant, report.artifact.quant, "--model", "--hf-repo"});
   const auto& beside = options.sizing.companions;
+  // From a repository the engine takes the projector too, unless it is told not to.
+  const bool named_by_file = !words.empty() && words.front() == "--model";
+  if (!named_by_file && beside.projector.empty() && !beside.catalog_projector) add(words, "--no-mmproj");
   if (!beside.draft_model.empty())
     add_model(arguments, services,
               {beside.draft_model, beside.draft_quant,

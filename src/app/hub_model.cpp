@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <functional>
 #include <optional>
 
 #include <fmt/format.h>
@@ -48,6 +49,11 @@ Result<std::optional<Loaded>> read_listed(const Services& services, const FileRe
   if (*chosen) {
     auto model = read_gguf(files, prefix + **chosen, services.types);
     if (!model) return tl::unexpected(model.error());
+    if (const auto projector = hf::choose_projector(listed); !projector.empty())
+      model->notes.push_back(fmt::format(
+          "the repository's projector {} is counted with --mmproj-auto only; the engine's -hf loads "
+          "it unless --no-mmproj is given",
+          projector));
     return std::optional(Loaded{*std::move(model), !quant.empty()});
   }
   const bool has_config =
@@ -58,17 +64,21 @@ Result<std::optional<Loaded>> read_listed(const Services& services, const FileRe
   return std::optional(Loaded{*std::move(model), false});
 }
 
+/// Reads what is asked for out of the files that are listed below a prefix; absent where none of them is it.
+using Reading = std::function<Result<std::optional<Loaded>>(const FileReader&, const std::string& prefix,
+                                                            const std::vector<hf::RepositoryFile>& listed)>;
+
 /// From the hub's own cache on this disk; absent where it lacks what is asked for, or only a part of it is
 /// there.
 std::optional<Loaded> read_cached(const Services& services, const hf::RepositoryName& name,
-                                  const std::string& shown, const std::string& quant) {
+                                  const Reading& read) {
   const std::string folder = hub_snapshot(services, name.id, name.revision);
   if (folder.empty()) return std::nullopt;
   constexpr int shard_folders = 2;
   std::vector<hf::RepositoryFile> listed;
   for (auto& path : files_below(services.files, folder, shard_folders))
     listed.push_back({std::move(path), std::nullopt});
-  auto loaded = read_listed(services, services.files, folder + "/", listed, shown, quant);
+  auto loaded = read(services.files, folder + "/", listed);
   if (!loaded || !*loaded) return std::nullopt;
   (*loaded)->model.notes.push_back(
       fmt::format("read from the Hugging Face cache, without the network: {}", folder));
@@ -93,8 +103,9 @@ Result<hf::Repository> list_repository(const hf::Hub& hub, const hf::HeaderCache
   return repository;
 }
 
+/// `nothing` is the error where the repository lacks what is asked for.
 Result<Loaded> read_remote(const Services& services, const hf::RepositoryName& name, const std::string& shown,
-                           const std::string& quant) {
+                           const Reading& read, const Error& nothing) {
   if (services.http == nullptr) return fail(ErrorCode::network, fmt::format("{}: no network here", shown));
   auto settings = hf::hub_settings(services.environment, services.files);
   if (!settings) return tl::unexpected(settings.error());
@@ -106,12 +117,9 @@ Result<Loaded> read_remote(const Services& services, const hf::RepositoryName& n
   const hf::HeaderCache headers(services.files, services.writer,
                                 folder.empty() ? "" : folder + "/" + repository->commit);
   const hf::RemoteFiles files(hub, headers, name.id, *std::move(repository));
-  auto loaded = read_listed(services, files, files.prefix(), files.repository().files, shown, quant);
+  auto loaded = read(files, files.prefix(), files.repository().files);
   if (!loaded) return tl::unexpected(loaded.error());
-  if (!*loaded)
-    return fail(ErrorCode::unsupported,
-                fmt::format("{}: the repository has neither a GGUF file nor a config.json", shown),
-                "Name a repository with model weights.");
+  if (!*loaded) return tl::unexpected(nothing);
   files.keep();
   if (!note.empty()) (*loaded)->model.notes.push_back(std::move(note));
   return **std::move(loaded);
@@ -123,9 +131,16 @@ Result<Model> load_hub_model(const Services& services, const std::string& name, 
   const auto parsed = hf::parse_repository_name(name);
   if (!parsed) return tl::unexpected(parsed.error());
   const std::string wanted = parsed->quant.empty() ? quant : parsed->quant;
-  auto loaded = read_cached(services, *parsed, name, wanted);
+  const auto read = [&](const FileReader& files, const std::string& prefix, const auto& listed) {
+    return read_listed(services, files, prefix, listed, name, wanted);
+  };
+  auto loaded = read_cached(services, *parsed, read);
   if (!loaded) {
-    auto remote = read_remote(services, *parsed, name, wanted);
+    auto remote =
+        read_remote(services, *parsed, name, read,
+                    {ErrorCode::unsupported,
+                     fmt::format("{}: the repository has neither a GGUF file nor a config.json", name),
+                     "Name a repository with model weights."});
     if (!remote) return tl::unexpected(remote.error());
     loaded = *std::move(remote);
   }
@@ -138,6 +153,25 @@ Result<Model> load_hub_model(const Services& services, const std::string& name, 
   }
   loaded->model.origin = name;
   return std::move(loaded->model);
+}
+
+Result<Model> load_hub_projector(const Services& services, const std::string& name) {
+  const auto parsed = hf::parse_repository_name(name);
+  if (!parsed) return tl::unexpected(parsed.error());
+  const auto read = [&](const FileReader& files, const std::string& prefix,
+                        const auto& listed) -> Result<std::optional<Loaded>> {
+    const auto path = hf::choose_projector(listed);
+    if (path.empty()) return std::optional<Loaded>();
+    auto model = read_gguf(files, prefix + path, services.types);
+    if (!model) return tl::unexpected(model.error());
+    return std::optional(Loaded{*std::move(model), false});
+  };
+  if (auto cached = read_cached(services, *parsed, read)) return std::move(cached->model);
+  auto remote = read_remote(services, *parsed, name, read,
+                            {ErrorCode::not_found, fmt::format("{}: the repository has no projector", name),
+                             "--mmproj FILE names one."});
+  if (!remote) return tl::unexpected(remote.error());
+  return std::move(remote->model);
 }
 
 }  // namespace llmsize::app

@@ -167,4 +167,15 @@ Result<std::optional<std::string>> choose_gguf(const std::vector<RepositoryFile>
               fmt::format("There are: {}.", fmt::join(named, ", ")));
 }
 
+std::string choose_projector(const std::vector<RepositoryFile>& files) {
+  std::string chosen;
+  for (const auto& file : files) {
+    const std::string name = lower_case(file_name(file.path));
+    if (!name.ends_with(".gguf") || name.find("mmproj") == std::string::npos) continue;
+    if (has_word(name, "f16")) return file.path;
+    if (chosen.empty()) chosen = file.path;
+  }
+  return chosen;
+}
+
 }  // namespace llmsize::hf

@@ -366,17 +366,37 @@ class RemoteModels(unittest.TestCase):
         self.assertEqual(again.returncode, 0, again.stderr)
         for key in ("memory", "run"):
             self.assertEqual(json.loads(again.stdout)[key], first[key])
-        return words[:2]
+        return words[:words.index("--ctx-size")]
 
     def test_args_name_what_the_engine_can_load(self):
         with Loopback(self.files) as hub:
-            self.assertEqual(self.check_flags("hf:org/model:Q8_0", hub.address), ["--hf-repo", "org/model:Q8_0"])
-            self.assertEqual(self.check_flags("hf:org/model", hub.address), ["--hf-repo", "org/model"])
+            self.assertEqual(self.check_flags("hf:org/model:Q8_0", hub.address), ["--hf-repo", "org/model:Q8_0", "--no-mmproj"])
+            self.assertEqual(self.check_flags("hf:org/model", hub.address), ["--hf-repo", "org/model", "--no-mmproj"])
         path = pathlib.Path(self.home.name, ".lmstudio", "models", "org", "model", "model-Q8_0.gguf")
         path.parent.mkdir(parents=True)
         path.write_bytes(self.model)
         self.assertEqual(self.check_flags("lmstudio:org/model"), ["--model", str(path)])
         self.assertEqual(self.check_flags(str(path.parent)), ["--model", str(path)])
+
+    def test_the_projector_of_a_repository_is_named_and_counted(self):
+        path = pathlib.Path(self.home.name, "eye")
+        gguf_writer.write(path, {"general.architecture": "clip", "clip.has_vision_encoder": True}, [("mm.0.weight", (64, 64), "f16")])
+        with Loopback({"mmproj-BF16.gguf": b"damaged", "mmproj-F16.gguf": path.read_bytes(), **self.files}) as hub:
+            without = self.estimate("hf:org/model:Q8_0", hub.address)
+            self.assertIn("mmproj-F16.gguf", json.dumps(without["notes"]))
+            counted = self.estimate("hf:org/model:Q8_0", hub.address, "--mmproj-auto")
+        alone = self.estimate(str(self.write("local.gguf", self.model)), "", "--mmproj", str(path))
+        self.assertEqual(counted["memory"]["projector_bytes"], alone["memory"]["projector_bytes"])
+        self.assertGreater(counted["memory"]["projector_bytes"], without["memory"]["projector_bytes"])
+        with Loopback(self.files) as hub:
+            result = self.run_program("estimate", "-m", "hf:org/model:Q8_0", "--mmproj-auto", hub=hub.address)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("no projector", result.stderr)
+
+    def write(self, name, data):
+        path = pathlib.Path(self.home.name, name)
+        path.write_bytes(data)
+        return path
 
     def test_what_goes_beside_a_model_is_none(self):
         home = pathlib.Path(self.home.name)

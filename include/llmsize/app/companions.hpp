@@ -20,12 +20,12 @@ struct SizingRequest;
 
 /// What runs beside the model in the same process, in llama-server's terms.
 struct CompanionRequest {
-  std::vector<std::string> adapters;  ///< --lora: GGUF files.
-  std::string projector;              ///< --mmproj: a GGUF file.
-  bool catalog_projector = false;     ///< --mmproj-auto: the one that the catalog has for the model.
-  bool projector_offload = true;      ///< --mmproj-offload: on the first device.
-  std::string draft_model;            ///< -md: as --model.
-  std::string draft_quant;            ///< Of a draft model that is not quantized yet.
+  std::vector<std::string> adapters;             ///< --lora: GGUF files.
+  std::string projector;                         ///< --mmproj: a GGUF file.
+  bool catalog_projector = false;                ///< --mmproj-auto: the repository's, or the catalog's.
+  bool projector_offload = true;                 ///< --mmproj-offload: on the first device.
+  std::string draft_model;                       ///< -md: as --model.
+  std::string draft_quant;                       ///< Of a draft model that is not quantized yet.
   std::optional<std::int64_t> draft_gpu_layers;  ///< -ngld; absent: all.
   std::optional<TensorType> draft_cache_type_k;  ///< -ctkd
   std::optional<TensorType> draft_cache_type_v;  ///< -ctvd

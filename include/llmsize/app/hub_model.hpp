@@ -15,4 +15,7 @@ namespace llmsize::app {
 /// not_found where no file has that quant; whatever reading can fail with.
 Result<Model> load_hub_model(const Services& services, const std::string& name, std::string& quant);
 
+/// The projector in the repository that such a name names. Errors: not_found where it has none.
+Result<Model> load_hub_projector(const Services& services, const std::string& name);
+
 }  // namespace llmsize::app

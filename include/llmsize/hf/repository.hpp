@@ -46,4 +46,7 @@ bool is_model_file(std::string_view path);
 Result<std::optional<std::string>> choose_gguf(const std::vector<RepositoryFile>& files,
                                                std::string_view quant, std::string_view shown_name);
 
+/// The projector among the files: the one at F16, else the first; empty where there is none.
+std::string choose_projector(const std::vector<RepositoryFile>& files);
+
 }  // namespace llmsize::hf
