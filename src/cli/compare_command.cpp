@@ -20,14 +20,27 @@ struct CompareFlags {
   std::vector<std::string> items;
 };
 
-std::vector<std::string> words_of(const std::string& text) {
+/// Words as a shell would part them: quotes of either kind keep spaces ("--gpu 'RTX 4090'").
+Result<std::vector<std::string>> words_of(const std::string& text) {
   std::vector<std::string> words;
-  std::size_t at = 0;
-  while ((at = text.find_first_not_of(' ', at)) != std::string::npos) {
-    const auto end = std::min(text.find(' ', at), text.size());
-    words.push_back(text.substr(at, end - at));
-    at = end;
+  bool in_word = false;
+  char quote = '\0';
+  for (const char c : text) {
+    if (quote == '\0' && c == ' ') {
+      in_word = false;
+      continue;
+    }
+    if (!in_word) words.emplace_back();
+    in_word = true;
+    const bool opens = quote == '\0' && (c == '\'' || c == '"');
+    const bool closes = quote != '\0' && c == quote;
+    if (opens || closes)
+      quote = opens ? c : '\0';
+    else
+      words.back() += c;
   }
+  if (quote != '\0')
+    return fail(ErrorCode::usage, fmt::format("item \"{}\": a quote is not closed", text), "Close it.");
   return words;
 }
 
@@ -55,7 +68,9 @@ using Hosts = std::map<std::string, Host>;
 /// An item is a model or a file type, and flags that hold for it alone.
 Result<app::ComparedOptions> column_of(const app::Services& services, const EstimateFlags& common,
                                        const std::string& item, Hosts& hosts) {
-  auto words = words_of(item);
+  auto parted = words_of(item);
+  if (!parted) return tl::unexpected(parted.error());
+  auto& words = *parted;
   if (words.empty()) return fail(ErrorCode::usage, "an empty item cannot be compared");
   EstimateFlags flags = common;
   name_model(services, words.front(), flags.options);

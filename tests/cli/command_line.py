@@ -568,6 +568,10 @@ class SideBySide(CommandLineCase):
         quants = self.document("compare", "-m", "qwen3-8b", "Q4_K_M", "Q8_0", "--ram", "64")["items"]
         self.assertEqual([i["estimate"]["artifact"]["quant"] for i in quants], ["Q4_K_M", "Q8_0"])
         self.assertIn("Q8_0", run("compare", "-m", "qwen3-8b", "Q4_K_M", "Q8_0").stdout)
+        gpus = self.document("compare", "-m", "qwen3-8b", "--ram", "64", "Q8_0 --gpu 'RTX 4090'", 'Q8_0 --gpu "2x RTX 3090"')["items"]
+        self.assertEqual([[d.get("name") for d in i["estimate"]["memory"]["devices"] if "part_of" not in d][1:] for i in gpus],
+                         [["NVIDIA GeForce RTX 4090"], ["NVIDIA GeForce RTX 3090"] * 2])
+        self.failure("compare", "qwen3-8b", "qwen3-8b --gpu 'RTX 4090", status=2, says="quote")
 
     def test_an_item_that_cannot_be_sized_is_an_error_that_names_it(self):
         self.failure("compare", "qwen3-8b", "qwen3-9000b", "--ram", "64", status=1, says="qwen3-9000b")
