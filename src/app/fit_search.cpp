@@ -67,21 +67,30 @@ struct SpeedBound {
   }
 };
 
+/// Bytes per second of a device that has nothing else to do, for the kind of model that suits it better.
+double highest_rate(const DecodeShare& idle) {
+  constexpr std::int64_t bytes = 1'000'000'000;
+  double highest = 0;
+  for (const bool experts : {false, true}) {
+    DecodeShare share = idle;
+    share.cost.weights = Bytes(bytes);
+    share.cost.has_experts = experts;
+    const auto speed = decode_speed({share});
+    highest = std::max(highest, speed ? speed->mid.per_second() * static_cast<double>(bytes) : 0);
+  }
+  return highest;
+}
+
 SpeedBound speed_bound(const Services& services, const Host& host, const SpeedRequest& request) {
-  const auto most = [](const Efficiency& efficiency) {
-    return std::max(efficiency.dense, efficiency.experts);
-  };
   const auto& constants = *request.constants;
   SpeedBound bound;
-  if (const auto bandwidth = memory_bandwidth(services, host, request); bandwidth.known())
-    bound.host_rate = bandwidth.value->per_second() *
-                      std::max({most(constants.cpu.one_socket), most(constants.cpu.two_sockets),
-                                most(constants.cpu.of_measured_bandwidth)});
+  bound.host_rate =
+      highest_rate({cpu_device(host, request, memory_bandwidth(services, host, request), constants.cpu), {}});
   for (const auto& spec : request.specs) {
     const GpuClass* known = spec ? constants.find_class(spec->class_id) : nullptr;
     if (known != nullptr)
       bound.device_rate =
-          std::max(bound.device_rate, spec->bandwidth.per_second() * most(known->decode_efficiency));
+          std::max(bound.device_rate, highest_rate({GpuDevice{&*spec, known, std::nullopt}, {}}));
   }
   return bound;
 }
