@@ -202,6 +202,14 @@ std::optional<Bytes> cost_of_twice_the_context(const Services& services, const E
   return doubled->footprint.host_high() - sized.report.footprint.host_high();
 }
 
+/// Whether the model would run by paging weights if none of them were repacked.
+bool runs_without_copies(const EstimateReport& report) {
+  const Footprint& f = report.footprint;
+  const auto& budget = report.verdict.budget;
+  return f.repacked.size > Bytes(0) && f.file_backed > Bytes(0) && !f.locked && budget.known() &&
+         f.host_high() - f.file_backed - f.repacked.size <= *budget.value;
+}
+
 /// The one flag most worth changing next, as a clause.
 std::string next_step(const Services& services, const EstimateOptions& options, const SizedReport& sized) {
   const EstimateReport& report = sized.report;
@@ -224,6 +232,8 @@ std::string next_step(const Services& services, const EstimateOptions& options, 
         return fmt::format("-c {} halves the KV cache", report.run.context_tokens / 2);
       if (f.repacked.size.value() > 0 && f.repacked.size + report.verdict.headroom >= Bytes(0))
         return "--no-repack drops the second copy of the weights";
+      if (report.verdict.fit == Fit::cannot && runs_without_copies(report))
+        return "--no-repack drops the second copy of the weights, and the first can page from disk";
       return "a smaller --quant or model";
     case Fit::unknown:
       return "--ram SIZE names a budget to judge against";

@@ -517,6 +517,11 @@ class Speed(CommandLineCase):
         # A micro-batch of 512 tokens shares one pass.
         self.assertEqual(speed["storage"]["read_bytes_per_prompt_token"]["mid"], reads["mid"] // 512)
         self.assertLess(speed["prefill_tokens_per_second"]["mid"], 512 * 2e9 / reads["mid"])
+        # Repacked copies cannot be dropped; the way out is named.
+        repacked = run("estimate", "-m", "qwen3-32b", "--ram", "12", "--cache-ram", "0").stdout
+        self.assertIn("cannot run", repacked.splitlines()[0])
+        self.assertIn("--no-repack", repacked.splitlines()[0])
+        self.document("estimate", "-m", "qwen3-32b", "--ram", "12", "--cache-ram", "0", "--no-repack")
         # What a GPU holds does not page.
         split = self.document(*paging, "--ram", "8", "--gpu", "RTX 3060", "--storage-speed", "2")
         self.assertEqual(split["verdict"]["fits"], "pages_from_disk")
