@@ -143,7 +143,6 @@ StateRule read_state(ObjectReader& reader) {
        {"kimi_delta", KimiDeltaState{}},
        {"lightning", LightningState{}}}};
   StateRule rule;
-  std::string word;
   if (const auto* named = reader.child("state"); named == nullptr || !named->is_string())
     reader.complain("\"state\" must name the kind of recurrent state");
   reader.read("state", rule, states);

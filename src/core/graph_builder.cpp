@@ -63,7 +63,7 @@ void GraphBuilder::refuse(ErrorCode code, std::string message, std::string hint)
   if (!error_) error_ = Error{code, std::move(message), std::move(hint)};
 }
 
-bool GraphBuilder::require(bool condition, const char* what, TensorId a, TensorId b) {
+bool GraphBuilder::require(bool condition, std::string_view what, TensorId a, TensorId b) {
   if (condition) return true;
   refuse(
       ErrorCode::malformed,
@@ -121,7 +121,7 @@ TensorId GraphBuilder::same_shape(Operation operation, TensorId a, TensorId b, T
 TensorId GraphBuilder::element_wise(Operation operation, TensorId a, TensorId b) {
   for (std::size_t axis = 0; axis < 4; ++axis)
     if (!require(dimension(b, axis) > 0 && dimension(a, axis) % dimension(b, axis) == 0,
-                 operation_name(operation).data(), a, b))
+                 operation_name(operation), a, b))
       return a;
   return same_shape(operation, a, b);
 }

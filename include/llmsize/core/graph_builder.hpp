@@ -136,7 +136,7 @@ class GraphBuilder {
                 std::initializer_list<TensorId> sources);
   void visit(TensorId id);
   /// False, and an error, where a shape rule is broken.
-  bool require(bool condition, const char* what, TensorId a, TensorId b);
+  bool require(bool condition, std::string_view what, TensorId a, TensorId b);
 
   TensorGraph graph_;
   std::int16_t layer_ = -1;
