@@ -10,7 +10,6 @@
 #include "llmsize/core/projector.hpp"
 #include "llmsize/core/scratch_closed_form.hpp"
 #include "llmsize/core/text.hpp"
-#include "llmsize/gguf/cursor.hpp"
 #include "llmsize/gguf/reader.hpp"
 
 namespace llmsize::app {
@@ -65,7 +64,7 @@ Result<void> add_adapter(const Services& services, const std::string& path, Sizi
     if (base == nullptr || !matches(*base, tensor))
       return fail(
           ErrorCode::malformed,
-          fmt::format("{}: \"{}\" fits no weight of {}", path, gguf::printable(tensor.name), sizing.model.id),
+          fmt::format("{}: \"{}\" fits no weight of {}", path, printable(tensor.name), sizing.model.id),
           "It is an adapter of another model.");
     any = true;
     const int device = place_of(sizing.model, sizing.footprint, name);

@@ -47,7 +47,7 @@ Result<Outcome> emitted(const Services& services, const PlanOptions& options, co
                     format)};
   if (auto checked = check_names(fleet); !checked) return tl::unexpected(checked.error());
   const auto files = (*emitter)->emit(fleet);
-  if (options.out.empty()) return Outcome{emit::joined(files), status};
+  if (options.out.empty()) return Outcome{emit::joined(files), status, {}, true};
   std::vector<FolderFile> folder;
   std::string names;
   for (const auto& file : files) {

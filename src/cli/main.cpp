@@ -120,6 +120,15 @@ Result<app::Outcome> answer(const GlobalFlags& flags, Words words, const app::Se
   return command->run();
 }
 
+/// Words of files, firmware and recordings must not steer the terminal that they are shown on.
+std::string for_people(std::string text) {
+  return printable(std::move(text), "\n\t");
+}
+
+void complain(const std::string& text) {
+  std::fputs(for_people(text).c_str(), stderr);
+}
+
 /// stdout whole, or an error: a full disk behind a redirection must not pass for success.
 bool print(const std::string& text) {
   return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
@@ -132,7 +141,7 @@ int exit_status_of(const Error& error) {
 
 int report(const Error& error, bool json) {
   if (!json) {
-    std::fputs(render::error_text(error).c_str(), stderr);
+    complain(render::error_text(error));
   } else if (!print(render::error_json(error))) {
     return app::exit_status::failed;
   }
@@ -141,10 +150,8 @@ int report(const Error& error, bool json) {
 
 void warn_of(const catalog::Catalog& catalog) {
   for (const auto& problem : catalog.problems())
-    std::fputs(
-        fmt::format("warning: {}: {}. {}\n", problem.location.describe(), problem.message, problem.hint)
-            .c_str(),
-        stderr);
+    complain(
+        fmt::format("warning: {}: {}. {}\n", problem.location.describe(), problem.message, problem.hint));
 }
 
 int run(Words words) {
@@ -172,10 +179,11 @@ int run(Words words) {
   // `catalog validate` answers with them.
   if (words != Words{"catalog", "validate"}) warn_of(*catalog);
 
-  const auto outcome = answer(*flags, std::move(words), services);
+  auto outcome = answer(*flags, std::move(words), services);
   if (!outcome) return report(outcome.error(), flags->json);
-  if (!outcome->note.empty()) std::fputs(fmt::format("note: {}\n", outcome->note).c_str(), stderr);
-  if (print(outcome->text)) return outcome->exit_status;
+  if (!outcome->note.empty()) complain(fmt::format("note: {}\n", outcome->note));
+  if (print(outcome->verbatim ? outcome->text : for_people(std::move(outcome->text))))
+    return outcome->exit_status;
   std::fputs("error: stdout could not be written. Is the disk full?\n", stderr);
   return app::exit_status::failed;
 }

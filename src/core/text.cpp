@@ -76,6 +76,20 @@ std::string folded_name(std::string_view text) {
   return out;
 }
 
+std::string printable(std::string text, std::string_view kept) {
+  // U+0080 to U+009F are C2 80 to C2 9F in UTF-8.
+  constexpr unsigned char first_printable = 0x20, delete_character = 0x7f, lead = 0xc2, last_control = 0x9f;
+  const auto code = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (code(i) == delete_character || (code(i) < first_printable && kept.find(text[i]) == kept.npos))
+      text[i] = '?';
+    if (code(i) == lead && i + 1 < text.size() && code(i + 1) > delete_character &&
+        code(i + 1) <= last_control)
+      text[i] = text[i + 1] = '?';
+  }
+  return text;
+}
+
 std::string size_text(Bytes size) {
   constexpr std::array units = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
   auto amount = static_cast<double>(size.value());

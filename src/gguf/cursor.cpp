@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "llmsize/core/text.hpp"
+
 namespace llmsize::gguf {
 namespace {
 
@@ -16,12 +18,6 @@ constexpr std::int64_t plausible_length = std::int64_t{1} << 48;
 
 Cursor::Cursor(RandomAccessFile& file, std::string path)
     : file_(file), path_(std::move(path)), file_size_(file.size().value()), buffer_(buffer_size) {}
-
-std::string printable(std::string text) {
-  for (char& c : text)
-    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = '?';
-  return text;
-}
 
 void Cursor::set_error(Error error) {
   if (failed()) return;

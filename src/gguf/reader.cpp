@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "llmsize/core/text.hpp"
 #include "llmsize/gguf/header.hpp"
 #include "llmsize/gguf/shards.hpp"
 
@@ -69,7 +70,7 @@ Result<void> check_names_differ(const std::string& path, const std::vector<Tenso
   for (const auto& tensor : tensors)
     if (!names.insert(tensor.name).second)
       return fail(ErrorCode::malformed,
-                  fmt::format("{}: two tensors are named \"{}\"", path, gguf::printable(tensor.name)),
+                  fmt::format("{}: two tensors are named \"{}\"", path, printable(tensor.name)),
                   "The file is damaged; the engine refuses it too.");
   return {};
 }
@@ -99,7 +100,7 @@ Result<void> check_shape(const std::string& path, const gguf::Metadata& metadata
     if ((number != nullptr && !in_range(*number)) ||
         (list != nullptr && !std::all_of(list->begin(), list->end(), in_range)))
       return fail(ErrorCode::malformed,
-                  fmt::format("{}: {} does not fit 32 bits", path, gguf::printable(key.substr(0, 80))),
+                  fmt::format("{}: {} does not fit 32 bits", path, printable(key.substr(0, 80))),
                   "The engine refuses it too; the file is damaged.");
   }
   const auto layers = metadata.integer(architecture + ".block_count").value_or(0);
@@ -141,12 +142,12 @@ Result<Model> read_gguf(const FileReader& files, const std::string& path, const 
   model.origin = path;
   model.id = stem(path);
   model.architecture = header->metadata.text("general.architecture");
-  if (model.architecture.empty() || model.architecture != gguf::printable(model.architecture))
+  if (model.architecture.empty() || model.architecture != printable(model.architecture))
     return fail(ErrorCode::malformed, fmt::format("{}: no general.architecture", path),
                 "It may be an adapter, a vocabulary or a projector; name the model's own file.");
   if (auto checked = check_shape(path, header->metadata, model.architecture); !checked)
     return tl::unexpected(checked.error());
-  model.name = gguf::printable(header->metadata.text("general.name"));
+  model.name = printable(header->metadata.text("general.name"));
   if (model.name.empty()) model.name = model.id;
   model.hyperparameters = hyperparameters_of(header->metadata, model.architecture);
   model.header_size = reported(header->data_offset, path);

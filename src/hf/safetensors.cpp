@@ -8,6 +8,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "llmsize/core/text.hpp"
+
 namespace llmsize::hf {
 namespace {
 
@@ -24,10 +26,7 @@ tl::unexpected<Error> damaged(const std::string& path, const std::string& what) 
 
 /// A name out of a file, short and without control characters.
 std::string shown(std::string_view name) {
-  std::string out(name.substr(0, 80));
-  for (char& c : out)
-    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = '?';
-  return out;
+  return printable(std::string(name.substr(0, 80)));
 }
 
 struct DtypeBits {

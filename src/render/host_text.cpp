@@ -50,22 +50,12 @@ std::string ranges(const std::vector<int>& numbers) {
   return text.empty() ? "none" : text;
 }
 
-/// Names come from firmware and from recordings of others: what a terminal takes for a command, or a line's
-/// end, becomes a blank.
-std::string harmless(std::string text) {
-  constexpr unsigned char first_printable = 0x20, delete_character = 0x7f;
-  for (char& c : text)
-    if (const auto code = static_cast<unsigned char>(c); code < first_printable || code == delete_character)
-      c = ' ';
-  return text;
-}
-
 class Rows {
  public:
   void begin(std::string section) { section_ = std::move(section); }
   void add(std::string label, std::string value, std::string source = {}) {
     rows_.push_back(
-        {section_, harmless(std::move(label)), harmless(std::move(value)), harmless(std::move(source))});
+        {section_, printable(std::move(label)), printable(std::move(value)), printable(std::move(source))});
   }
   /// `flag` is the one that supplies the fact where it is unknown.
   template <class T>
@@ -283,8 +273,8 @@ std::string verdict(const Host& host, const std::optional<Tier>& tier) {
                                   ? fmt::format(" with {} thread{}", *effective.threads.value,
                                                 *effective.threads.value == 1 ? "" : "s")
                                   : "";
-  return harmless(fmt::format("{}up to {} for models{}, bound by {}.", level,
-                              size_text(*effective.memory.value), threads, effective.bound_by));
+  return printable(fmt::format("{}up to {} for models{}, bound by {}.", level,
+                               size_text(*effective.memory.value), threads, effective.bound_by));
 }
 
 std::string tier_lines(const std::optional<Tier>& tier, const char* end) {
@@ -300,7 +290,7 @@ std::string tier_lines(const std::optional<Tier>& tier, const char* end) {
 std::string host_text(const Host& host, const std::optional<Tier>& tier, bool explain) {
   std::string page = verdict(host, tier) + "\n" + tier_lines(tier, "\n");
   for (const auto& warning : host.warnings)
-    page += harmless(fmt::format("Warning: {}. {}", warning.message, warning.remedy)) + "\n";
+    page += printable(fmt::format("Warning: {}. {}", warning.message, warning.remedy)) + "\n";
   const Rows table = rows_of(host);
   std::size_t width = 0;
   for (const auto& row : table.all()) width = std::max(width, row.label.size());
@@ -321,7 +311,7 @@ std::string host_text(const Host& host, const std::optional<Tier>& tier, bool ex
 std::string host_markdown(const Host& host, const std::optional<Tier>& tier) {
   std::string page = "**" + verdict(host, tier) + "**\n\n" + tier_lines(tier, "\n\n");
   for (const auto& warning : host.warnings)
-    page += harmless(fmt::format("- Warning: {}. {}", warning.message, warning.remedy)) + "\n";
+    page += printable(fmt::format("- Warning: {}. {}", warning.message, warning.remedy)) + "\n";
   page += "\n| | fact | value | source |\n|---|---|---|---|\n";
   const auto cell = [](std::string text) {
     // A bar would end the cell.

@@ -235,6 +235,19 @@ class Estimate(CommandLineCase):
             self.failure("estimate", "-m", folder, status=1, says="holds several models")
             self.failure("estimate", "-m", folder + "/none.gguf", status=1, says="none.gguf")
 
+    def test_names_do_not_steer_the_terminal_and_files_are_printed_as_they_are(self):
+        name = "a\x1b[2J\x07\u0085b"
+        with tempfile.TemporaryDirectory() as folder:
+            host = pathlib.Path(folder, "host.json")
+            host.write_text(json.dumps({**self.document("probe", "--ram", "64"), "identity": {"host_name": name}}))
+            for result in (run("estimate", "-m", f"{folder}/{name}.gguf"), run("estimate", "--host", str(host), "-m", "qwen3-8b", "--hosts", folder),
+                           run("plan", "--hosts", folder, "--roles", folder + "/" + name), run("probe", "--diff", str(host), str(host)),
+                           run("catalog", "show", "model", name)):
+                text = result.stdout + result.stderr
+                self.assertNotEqual(text, "")
+                self.assertFalse([c for c in text if ord(c) < 32 and c not in "\n\t" or 127 <= ord(c) < 160], text)
+        self.assertIn("/" + name, run("plan", "--ram", "64", "--emit", "shell", "--models-dir", "/" + name).stdout)
+
     def test_the_same_question_gets_the_same_bytes(self):
         arguments = ("estimate", "-m", "qwen2.5-7b-instruct", "--ram", "24", "--isa", "avx2", "--json")
         self.assertEqual(run(*arguments).stdout, run(*arguments).stdout)

@@ -16,6 +16,8 @@ struct Outcome {
   std::string text;
   int exit_status = exit_status::done;
   std::string note = {};  ///< For stderr: one sentence or more without its line's end.
+  /// A file's text for stdout, byte for byte; what people read is printed without control characters.
+  bool verbatim = false;
 };
 
 }  // namespace llmsize::app

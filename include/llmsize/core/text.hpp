@@ -23,6 +23,11 @@ std::string lower_case(std::string_view text);
 /// Letters and digits alone, in lower case: "Apache 2.0" and "apache-2.0" are one name.
 std::string folded_name(std::string_view text);
 
+/// `text` with what a terminal takes for a command made '?': the control characters of ASCII but those in
+/// `kept`, and those that UTF-8 writes in two bytes. Names come from files, firmware and recordings of
+/// others.
+std::string printable(std::string text, std::string_view kept = {});
+
 /// Binary units for people: "812 B", "4.36 MiB", "17.28 GiB". Negative sizes keep their sign.
 std::string size_text(Bytes size);
 

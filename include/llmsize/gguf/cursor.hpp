@@ -13,10 +13,6 @@
 
 namespace llmsize::gguf {
 
-/// `text` with control characters made '?', so that a file's words cannot steer the terminal they are shown
-/// on.
-std::string printable(std::string text);
-
 /// Walks a file's header front to back through one fixed buffer, in either byte order.
 ///
 /// The first thing that goes wrong is remembered and every later read gives zeros without moving, so callers
