@@ -35,12 +35,30 @@ std::vector<TokenCost> costs_by_place(const Model& model, const ContextLayout& c
   return costs;
 }
 
+/// The first device that takes the host's weights does it for all of them. Nothing where its speed is
+/// unknown.
+std::optional<HostWeightCopies> host_weight_copies(const Footprint& f, const Run& run,
+                                                   const SpeedRequest& request,
+                                                   const catalog::ThroughputTable& table) {
+  // ggml-cuda's and the other backends' offload_op: smaller batches stay on the processors.
+  constexpr std::int64_t least_tokens = 32;
+  if (!f.offload.operation_offload || run.ubatch_tokens < least_tokens) return std::nullopt;
+  for (std::size_t i = 0; i < f.offload.devices.size(); ++i) {
+    if (!f.offload.devices[i].takes_host_weights) continue;
+    const auto* spec = i < request.specs.size() && request.specs[i] ? &*request.specs[i] : nullptr;
+    const GpuClass* constants = spec == nullptr ? nullptr : table.find_class(spec->class_id);
+    return HostWeightCopies{GpuDevice{spec, constants, std::nullopt}, table.bus, run.ubatch_tokens};
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
-PlacedShares placed_shares(const Model& model, const ContextLayout& context, std::int64_t depth,
-                           const SpeedRequest& request, const Footprint& f, const CpuDevice& cpu,
-                           const catalog::ThroughputTable& table) {
+PlacedShares placed_shares(const Model& model, const ContextLayout& context, const Run& run,
+                           std::int64_t depth, const SpeedRequest& request, const Footprint& f,
+                           const CpuDevice& cpu, const catalog::ThroughputTable& table) {
   PlacedShares placed;
+  placed.copies = host_weight_copies(f, run, request, table);
   auto costs = costs_by_place(model, context, depth, request.experts_used, f);
   for (std::size_t i = 0; i < costs.size(); ++i) {
     TokenCost& cost = costs[i];

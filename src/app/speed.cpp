@@ -260,8 +260,8 @@ Result<SpeedAnswer> estimate_speed(const Services& services, const Model& model,
   const auto bandwidth = memory_bandwidth(services, host, request);
   const CpuDevice cpu = cpu_device(host, request, bandwidth, table->cpu);
   const bool split = placed != nullptr && !placed->devices.empty();
-  auto by_device =
-      split ? placed_shares(model, context, answer.depth, request, *placed, cpu, *table) : PlacedShares{};
+  auto by_device = split ? placed_shares(model, context, run, answer.depth, request, *placed, cpu, *table)
+                         : PlacedShares{};
   const auto shares = split ? Result<std::vector<DecodeShare>>(std::move(by_device.shares))
                             : place(answer.cost, cpu, request, *table);
   if (!shares) return tl::unexpected(shares.error());
@@ -276,7 +276,7 @@ Result<SpeedAnswer> estimate_speed(const Services& services, const Model& model,
     answer.decode = decode_speed(*shares, storage);
     if (!answer.decode) answer.unknown_because = "the model reads no weights that are known";
   }
-  answer.prompt = prompt_speed(*shares, storage);
+  answer.prompt = prompt_speed(*shares, storage, by_device.copies);
   mark(answer.decode);
   mark(answer.prompt);
   return answer;

@@ -164,6 +164,18 @@ CpuConstants read_cpu(Reader& entry) {
   return cpu;
 }
 
+BusRate read_bus(Reader& entry) {
+  constexpr double fastest = 10'000;
+  BusRate bus;
+  const double low = entry.number("low_gb_per_second", 0.1, fastest);
+  const double mid = entry.number("mid_gb_per_second", low, fastest);
+  bus.low = BytesPerSecond(low * giga);
+  bus.mid = BytesPerSecond(mid * giga);
+  bus.high = BytesPerSecond(entry.number("high_gb_per_second", mid, fastest) * giga);
+  bus.source = entry.text("source");
+  return bus;
+}
+
 AccelerationMethod read_method(Reader& entry, std::string_view id) {
   AccelerationMethod method;
   method.id = id;
@@ -224,10 +236,12 @@ Result<void> parse_throughput(const EntryReference& reference, const nlohmann::j
     table.gpu_classes.push_back(read_gpu_class(reader, reference.id));
   } else if (part == "cpu") {
     table.cpu = read_cpu(reader);
+  } else if (part == "bus") {
+    table.bus = read_bus(reader);
   } else if (part == "method") {
     table.methods.push_back(read_method(reader, reference.id));
   } else {
-    reader.complain("part", "must be \"gpu_class\", \"cpu\" or \"method\"");
+    reader.complain("part", "must be \"gpu_class\", \"cpu\", \"bus\" or \"method\"");
   }
   const auto result = reader.finish(true);
   if (!result) return tl::unexpected(result.error());

@@ -192,6 +192,15 @@ Seconds prompt_seconds(const GpuDevice& device, const TokenCost& cost) {
                     c.prompt_spread);
 }
 
+/// The device's own work, and its part of a batch's copies: all weights, because a batch finds nearly all
+/// experts among its tokens' choices.
+Seconds prompt_seconds(const HostWeightCopies& copies, const TokenCost& cost) {
+  const Seconds work = prompt_seconds(copies.device, cost);
+  const double bytes = in_bytes(cost.all_weights) / static_cast<double>(copies.batch_tokens);
+  return {work.low + bytes / copies.bus.high.per_second(), work.mid + bytes / copies.bus.mid.per_second(),
+          work.high + bytes / copies.bus.low.per_second()};
+}
+
 void add(Seconds& total, std::string& source, const Seconds& time, const DecodeShare& share) {
   total = {total.low + time.low, total.mid + time.mid, total.high + time.high};
   source += (source.empty() ? "" : "; ") + source_of(share);
@@ -301,13 +310,22 @@ std::optional<SpeedRange> decode_speed(const std::vector<DecodeShare>& shares,
 }
 
 std::optional<SpeedRange> prompt_speed(const std::vector<DecodeShare>& shares,
-                                       const std::optional<StorageReads>& storage) {
+                                       const std::optional<StorageReads>& storage,
+                                       const std::optional<HostWeightCopies>& copies) {
   Seconds total;
   std::string source;
-  for (const auto& share : shares)
+  for (const auto& share : shares) {
+    if (copies && std::holds_alternative<CpuDevice>(share.device)) {
+      const Seconds time = prompt_seconds(*copies, share.cost);
+      total = {total.low + time.low, total.mid + time.mid, total.high + time.high};
+      source += (source.empty() ? "" : "; ") +
+                ("the host's weights copied for each micro-batch, " + copies->bus.source);
+      continue;
+    }
     add(total, source,
         std::visit([&](const auto& device) { return prompt_seconds(device, share.cost); }, share.device),
         share);
+  }
   if (storage) add_reads(total, source, storage->prompt_token, storage->rate);
   return as_speed(total, source);
 }

@@ -14,6 +14,7 @@ namespace llmsize::catalog {
 struct ThroughputTable {
   std::vector<GpuClass> gpu_classes;
   CpuConstants cpu;
+  BusRate bus;
   std::vector<AccelerationMethod> methods;
 
   /// Null where there is no such class.

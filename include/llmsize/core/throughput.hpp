@@ -138,6 +138,20 @@ struct DecodeShare {
   TokenCost cost;
 };
 
+/// The way from the host's memory to a GPU.
+struct BusRate {
+  BytesPerSecond low, mid, high;
+  std::string source;
+};
+
+/// A GPU that multiplies a prompt's batches with the host's weights itself, and copies them for each
+/// (Device::takes_host_weights).
+struct HostWeightCopies {
+  GpuDevice device;
+  BusRate bus;
+  std::int64_t batch_tokens = 1;  ///< Tokens of a micro-batch.
+};
+
 /// `cost` scaled to `part` of the layers (0 to 1), for a split by layers.
 TokenCost part_of(const TokenCost& cost, double part);
 /// Only the routed experts of `cost` (for -ncmoe), or everything but them.
@@ -150,8 +164,9 @@ std::optional<SpeedRange> decode_speed(const std::vector<DecodeShare>& shares,
                                        const std::optional<StorageReads>& storage = std::nullopt);
 
 /// Speed of reading a prompt, long enough to fill its batches, over the same devices. Nothing where a compute
-/// rate is unknown, or (with `storage`) the storage's.
+/// rate is unknown, or (with `storage`) the storage's. With `copies` a GPU does the processors' part.
 std::optional<SpeedRange> prompt_speed(const std::vector<DecodeShare>& shares,
-                                       const std::optional<StorageReads>& storage = std::nullopt);
+                                       const std::optional<StorageReads>& storage = std::nullopt,
+                                       const std::optional<HostWeightCopies>& copies = std::nullopt);
 
 }  // namespace llmsize

@@ -143,6 +143,19 @@ TEST_CASE("A GPU decodes at the efficient part of its bandwidth") {
     slow.layer_seconds = {200e-6, 0};  // Ten layers: 2 ms more.
     CHECK(decode_speed({{GpuDevice{&gpu, &slow, std::nullopt}, cost}})->mid.per_second() == Approx(250));
   }
+  SECTION("A prompt's batch works on copies of the host's weights") {
+    const auto processors = plain_cpu();
+    CpuDevice cpu;
+    cpu.constants = &processors;
+    cost.all_weights = Bytes(4'000'000);
+    const BusRate bus{BytesPerSecond(1e9), BytesPerSecond(2e9), BytesPerSecond(4e9), "a bus"};
+    const HostWeightCopies copies{GpuDevice{&gpu, &constants, std::nullopt}, bus, 100};
+    // 40 kB of copies a token take 20 µs, the work 8 µs.
+    const auto copied = prompt_speed({{cpu, cost}}, std::nullopt, copies);
+    REQUIRE(copied);
+    CHECK(copied->mid.per_second() == Approx(1 / 28e-6));
+    CHECK(copied->source == "the host's weights copied for each micro-batch, a bus");
+  }
   SECTION("Without a compute rate the prompt's speed is unknown") {
     auto unrated = gpu;
     unrated.fp32_flops.reset();
