@@ -18,7 +18,7 @@ std::optional<Json::json_pointer> place_of(const Json& document, const std::stri
     const Json::json_pointer pointer(path);
     if (!name.empty() && document.contains(pointer)) return pointer;
   } catch (const Json::exception&) {
-    // A name with characters that a pointer gives a meaning to.
+    return std::nullopt;  // A name with characters that a pointer gives a meaning to.
   }
   return std::nullopt;
 }
