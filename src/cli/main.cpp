@@ -179,11 +179,10 @@ int run(Words words) {
   // `catalog validate` answers with them.
   if (words != Words{"catalog", "validate"}) warn_of(*catalog);
 
-  auto outcome = answer(*flags, std::move(words), services);
+  const auto outcome = answer(*flags, std::move(words), services);
   if (!outcome) return report(outcome.error(), flags->json);
   if (!outcome->note.empty()) complain(fmt::format("note: {}\n", outcome->note));
-  if (print(outcome->verbatim ? outcome->text : for_people(std::move(outcome->text))))
-    return outcome->exit_status;
+  if (print(outcome->verbatim ? outcome->text : for_people(outcome->text))) return outcome->exit_status;
   std::fputs("error: stdout could not be written. Is the disk full?\n", stderr);
   return app::exit_status::failed;
 }
