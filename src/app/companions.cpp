@@ -165,11 +165,6 @@ Result<void> add_next_token_layers(Sizing& sizing) {
     return fail(ErrorCode::usage, fmt::format("{} has no next-token layers", sizing.model.id),
                 "--spec-type draft-mtp needs a model with them; -md names a draft model.");
   auto& f = sizing.footprint;
-  const auto layer_device = [&](int layer) {
-    const auto index = static_cast<std::size_t>(layer);
-    return index < f.placement.layer_devices.size() ? f.placement.layer_devices[index]
-                                                    : f.placement.output_device;
-  };
   const std::string source = "next-token layers: weights, their own cache and graph";
   for (const auto& tensor : sizing.model.tensors)
     if (layer_of(tensor.name) >= first) {
@@ -182,8 +177,8 @@ Result<void> add_next_token_layers(Sizing& sizing) {
   if (!layout) return tl::unexpected(layout.error());
   for (const auto& entry : *layout)
     if (entry.layer >= first) {
-      const int device =
-          f.offload.kv_offload && !f.devices.empty() ? layer_device(entry.layer) : Placement::host;
+      const int device = f.offload.kv_offload && !f.devices.empty() ? layer_device(f.placement, entry.layer)
+                                                                    : Placement::host;
       const Bytes size = allocated_size(entry.memory, rule_of(f, device).alignment);
       add_companion(f, {&Footprint::draft, exact_part(size, source), device});
     }

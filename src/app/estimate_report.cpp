@@ -1,7 +1,6 @@
 #include "llmsize/app/estimate_report.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <memory>
 
 #include <fmt/format.h>
@@ -84,7 +83,7 @@ void set_active_tokens(EstimateReport& report, std::int64_t tokens) {
         std::min(1.0, static_cast<double>(tokens) /
                           static_cast<double>(std::max<std::int64_t>(1, report.run.context_tokens)));
     for (const auto end : {&SizedPart::size, &SizedPart::low, &SizedPart::high})
-      f.kv_active.*end = Bytes(std::llround(static_cast<double>((f.kv_cache.*end).value()) * part));
+      f.kv_active.*end = scaled_to_nearest(f.kv_cache.*end, part);
     return;
   }
   Bytes active;
@@ -99,7 +98,7 @@ StorageReads reads_of_params(const EstimateReport& report) {
   const auto total = static_cast<double>(std::max<std::int64_t>(1, model.total_params.value()));
   const double active = model.active_params ? static_cast<double>(model.active_params->value()) / total : 1.0;
   const Footprint& f = report.footprint;
-  const Bytes room = std::max(Bytes(0), *report.verdict.budget.value - (f.host_high() - f.file_backed));
+  const Bytes room = room_for_pages(f, *report.verdict.budget.value);
   const Bytes in_place = std::max(Bytes(0), f.host.weights - f.repacked.size);
   StorageReads reads;
   reads.token = disk_reads({Bytes(0), in_place, room, room}, active);

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "llmsize/app/estimate_report.hpp"
+#include "llmsize/app/placed_speed.hpp"
 #include "llmsize/app/speed.hpp"
 #include "llmsize/catalog/models.hpp"
 
@@ -86,12 +87,9 @@ SpeedBound speed_bound(const Services& services, const Host& host, const SpeedRe
   SpeedBound bound;
   bound.host_rate =
       highest_rate({cpu_device(host, request, memory_bandwidth(services, host, request), constants.cpu), {}});
-  for (const auto& spec : request.specs) {
-    const GpuClass* known = spec ? constants.find_class(spec->class_id) : nullptr;
-    if (known != nullptr)
-      bound.device_rate =
-          std::max(bound.device_rate, highest_rate({GpuDevice{&*spec, known, std::nullopt}, {}}));
-  }
+  for (std::size_t i = 0; i < request.specs.size(); ++i)
+    if (const auto device = gpu_device(i, request, constants); device.constants != nullptr)
+      bound.device_rate = std::max(bound.device_rate, highest_rate({device, {}}));
   return bound;
 }
 

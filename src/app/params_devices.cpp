@@ -1,14 +1,7 @@
 #include "llmsize/app/params_devices.hpp"
 
-#include <cmath>
-
 namespace llmsize::app {
 namespace {
-
-Bytes scaled(Bytes size, double factor) {
-  if (size.is_saturated()) return size;
-  return Bytes(std::llround(static_cast<double>(size.value()) * factor));
-}
 
 double share(Bytes part, Bytes whole) {
   return whole.value() > 0 ? static_cast<double>(part.value()) / static_cast<double>(whole.value()) : 0;
@@ -26,7 +19,7 @@ struct Cut {
     const double to = share(like_so_far, like_whole);
     SizedPart piece;
     for (const auto end : {&SizedPart::size, &SizedPart::low, &SizedPart::high})
-      piece.*end = scaled(whole.*end, to) - scaled(whole.*end, from);
+      piece.*end = scaled_to_nearest(whole.*end, to) - scaled_to_nearest(whole.*end, from);
     return piece;
   }
 };
@@ -74,7 +67,7 @@ void spread_like(Footprint& f, const Footprint& like, LoadMode mode) {
   f.kept_difference = like.kept_difference;
   const double growth = share(f.weights.size, like.weights.size);
   for (const auto end : {&SizedPart::size, &SizedPart::low, &SizedPart::high})
-    f.kept_difference.*end = scaled(like.kept_difference.*end, growth);
+    f.kept_difference.*end = scaled_to_nearest(like.kept_difference.*end, growth);
   Cut weights{f.weights, like.weights.size};
   Cut caches{f.kv_cache, like.kv_cache.size};
   Cut states{f.state, like.state.size};

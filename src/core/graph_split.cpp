@@ -26,9 +26,6 @@ std::int64_t batch_size(const GraphTensor& tensor) {
   return saturating_multiply(d[1], saturating_multiply(d[2], d[3]));
 }
 
-/// The least batch that is worth copying weights for (the same source, offload_op).
-constexpr std::int64_t least_batch_taken_over = 32;
-
 bool is_cache(const GraphTensor& tensor) {
   return tensor.elsewhere && tensor.name.starts_with("cache_");
 }
@@ -260,11 +257,6 @@ FixedPlaces fixed_places(const TensorGraph& graph, const Model& model, const Off
   const auto number = [&](int device) {
     return static_cast<std::int8_t>(device == Placement::host ? host : device);
   };
-  const auto layer_device = [&](int layer) {
-    const auto index = static_cast<std::size_t>(layer);
-    return number(layer >= 0 && index < placement.layer_devices.size() ? placement.layer_devices[index]
-                                                                       : placement.output_device);
-  };
   // The engine's rule for pipelines (llama_context), and its number of copies (GGML_SCHED_MAX_COPIES).
   constexpr int pipeline_copies = 4;
   const bool all_with_output = request.gpu_layers > model.hyperparameters.layer_count();
@@ -272,17 +264,14 @@ FixedPlaces fixed_places(const TensorGraph& graph, const Model& model, const Off
   if (request.devices.size() > 1 && all_with_output && request.kv_offload && all_follow_layers &&
       request.split_mode == SplitMode::layer)
     places.copies = pipeline_copies;
-  for (const auto& device : request.devices) {
-    const bool takes = request.operation_offload && device.takes_host_weights;
-    if (takes && places.host_weights_runner == FixedPlaces::anywhere)
-      places.host_weights_runner = static_cast<std::int8_t>(places.rules.size());
-    places.rules.push_back(device.buffer);
-  }
+  if (const auto runner = host_weights_runner(request))
+    places.host_weights_runner = static_cast<std::int8_t>(*runner);
+  for (const auto& device : request.devices) places.rules.push_back(device.buffer);
   places.rules.push_back(cpu_buffer_rule);
   for (const auto& tensor : graph.tensors) {
     std::int8_t place = FixedPlaces::anywhere;
     if (is_cache(tensor))
-      place = request.kv_offload ? layer_device(tensor.layer) : number(Placement::host);
+      place = number(request.kv_offload ? layer_device(placement, tensor.layer) : Placement::host);
     else if (tensor.elsewhere && tensor.view_origin == no_tensor) {
       const int device = device_of_weight(model, placement, request, tensor.name);
       place = device == everywhere ? FixedPlaces::anywhere : number(device);

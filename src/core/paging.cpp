@@ -1,7 +1,6 @@
 #include "llmsize/core/paging.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include "llmsize/core/model.hpp"
 #include "llmsize/core/repack.hpp"
@@ -13,10 +12,6 @@ namespace {
 /// Of the reads that experts chosen at random would cause, what is left at best, because a text keeps to some
 /// of them: assumed.
 constexpr double reads_of_recurring_experts = 0.5;
-
-Bytes scaled(Bytes size, double factor) {
-  return size.is_saturated() ? size : Bytes(std::llround(static_cast<double>(size.value()) * factor));
-}
 
 /// Whether a file backs what this memory holds of the weights.
 bool is_backed(const Footprint& f, int device, LoadMode mode) {
@@ -34,6 +29,10 @@ DiskReads reads_of_everything(Bytes pass, Bytes room) {
 
 }  // namespace
 
+Bytes room_for_pages(const Footprint& f, Bytes budget) {
+  return std::max(Bytes(0), budget - (f.host_high() - f.file_backed));
+}
+
 PagedWeights paged_weights(const Model& model, const Footprint& f, const Residency& residency, Bytes budget) {
   PagedWeights weights;
   const bool repacks = f.devices.empty() && residency.repack;
@@ -49,15 +48,14 @@ PagedWeights paged_weights(const Model& model, const Footprint& f, const Residen
     if (!is_backed(f, device, residency.load_mode)) continue;
     (is_routed_expert(tensor) ? weights.experts : weights.every_token) += tensor.size();
   }
-  const Bytes besides = f.host_high() - f.file_backed;
-  weights.room = std::max(Bytes(0), budget - besides);
-  weights.room_when_idle = std::max(Bytes(0), budget - (besides - f.prompt_cache.high));
+  weights.room = room_for_pages(f, budget);
+  weights.room_when_idle = room_for_pages(f, budget + f.prompt_cache.high);
   return weights;
 }
 
 DiskReads disk_reads(const PagedWeights& weights, double share) {
   if (weights.every_token + weights.experts <= weights.room) return {};
-  const Bytes experts = scaled(weights.experts, share);
+  const Bytes experts = scaled_to_nearest(weights.experts, share);
   const Bytes pass = weights.every_token + experts;
   // A cache that is smaller than what a pass reads has always just dropped what comes next.
   if (weights.experts == Bytes(0) || pass > weights.room)
@@ -67,8 +65,8 @@ DiskReads disk_reads(const PagedWeights& weights, double share) {
     const Bytes left = weights.experts - std::min(weights.experts, room - weights.every_token);
     return static_cast<double>(left.value()) / static_cast<double>(weights.experts.value());
   };
-  return {scaled(experts, missing(weights.room_when_idle) * reads_of_recurring_experts),
-          scaled(experts, missing(weights.room)), experts};
+  return {scaled_to_nearest(experts, missing(weights.room_when_idle) * reads_of_recurring_experts),
+          scaled_to_nearest(experts, missing(weights.room)), experts};
 }
 
 }  // namespace llmsize

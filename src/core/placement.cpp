@@ -141,18 +141,25 @@ bool go_together(const PlacedWeight& a, const PlacedWeight& b) {
   return plain(a) && plain(b) && a.layer == b.layer && a.expert == b.expert;
 }
 
-/// The device of a layer's weights and caches; what is in no layer goes with the output.
+DeviceShare& share_of(Placement& placement, int device) {
+  return placement.shares[static_cast<std::size_t>(device + 1)];
+}
+
+}  // namespace
+
 int layer_device(const Placement& placement, int layer) {
   const auto index = static_cast<std::size_t>(layer);
   return layer >= 0 && index < placement.layer_devices.size() ? placement.layer_devices[index]
                                                               : placement.output_device;
 }
 
-DeviceShare& share_of(Placement& placement, int device) {
-  return placement.shares[static_cast<std::size_t>(device + 1)];
+std::optional<std::size_t> host_weights_runner(const OffloadRequest& request) {
+  const auto& devices = request.devices;
+  const auto found = std::find_if(devices.begin(), devices.end(),
+                                  [](const Device& device) { return device.takes_host_weights; });
+  if (!request.operation_offload || found == devices.end()) return std::nullopt;
+  return static_cast<std::size_t>(found - devices.begin());
 }
-
-}  // namespace
 
 Result<Placer> Placer::of(const Model& model, const Architecture& architecture, const ContextLayout& layout,
                           const OffloadRequest& request) {

@@ -22,10 +22,6 @@ double share_of_experts(const Hyperparameters& h, std::optional<std::int64_t> as
   return static_cast<double>(used) / static_cast<double>(count);
 }
 
-Bytes scaled(Bytes size, double factor) {
-  return size.is_saturated() ? size : Bytes(std::llround(static_cast<double>(size.value()) * factor));
-}
-
 double in_bytes(Bytes size) {
   return static_cast<double>(size.value());
 }
@@ -64,7 +60,7 @@ struct CostMeter {
   std::vector<OfType> types;  ///< A handful: going through them costs less than looking names up.
 
   void read(const Tensor& tensor, double part) {
-    const Bytes size = scaled(tensor.size(), part);
+    const Bytes size = scaled_to_nearest(tensor.size(), part);
     cost.weights += size;
     cost.all_weights += tensor.size();
     if (is_routed_expert(tensor)) {
@@ -201,9 +197,9 @@ Seconds prompt_seconds(const HostWeightCopies& copies, const TokenCost& cost) {
           work.high + bytes / copies.bus.low.per_second()};
 }
 
-void add(Seconds& total, std::string& source, const Seconds& time, const DecodeShare& share) {
+void add(Seconds& total, std::string& source, const Seconds& time, const std::string& source_of_time) {
   total = {total.low + time.low, total.mid + time.mid, total.high + time.high};
-  source += (source.empty() ? "" : "; ") + source_of(share);
+  source += (source.empty() ? "" : "; ") + source_of_time;
 }
 
 }  // namespace
@@ -263,11 +259,11 @@ TokenCost token_cost(const Model& model, const ContextLayout& context, std::int6
 
 TokenCost part_of(const TokenCost& cost, double part) {
   TokenCost scaled_cost = cost;
-  scaled_cost.weights = scaled(cost.weights, part);
-  scaled_cost.routed_weights = scaled(cost.routed_weights, part);
-  scaled_cost.all_weights = scaled(cost.all_weights, part);
-  scaled_cost.cache = scaled(cost.cache, part);
-  scaled_cost.latent_cache = scaled(cost.latent_cache, part);
+  scaled_cost.weights = scaled_to_nearest(cost.weights, part);
+  scaled_cost.routed_weights = scaled_to_nearest(cost.routed_weights, part);
+  scaled_cost.all_weights = scaled_to_nearest(cost.all_weights, part);
+  scaled_cost.cache = scaled_to_nearest(cost.cache, part);
+  scaled_cost.latent_cache = scaled_to_nearest(cost.latent_cache, part);
   scaled_cost.active_params =
       ParamCount(std::llround(static_cast<double>(cost.active_params.value()) * part));
   for (auto& [type, params] : scaled_cost.params_by_type) params *= part;
@@ -303,7 +299,7 @@ std::optional<SpeedRange> decode_speed(const std::vector<DecodeShare>& shares,
   for (const auto& share : shares) {
     add(total, source,
         std::visit([&](const auto& device) { return decode_seconds(device, share.cost); }, share.device),
-        share);
+        source_of(share));
   }
   if (storage) add_reads(total, source, storage->token, storage->rate);
   return as_speed(total, source);
@@ -316,15 +312,13 @@ std::optional<SpeedRange> prompt_speed(const std::vector<DecodeShare>& shares,
   std::string source;
   for (const auto& share : shares) {
     if (copies && std::holds_alternative<CpuDevice>(share.device)) {
-      const Seconds time = prompt_seconds(*copies, share.cost);
-      total = {total.low + time.low, total.mid + time.mid, total.high + time.high};
-      source += (source.empty() ? "" : "; ") +
-                ("the host's weights copied for each micro-batch, " + copies->bus.source);
+      add(total, source, prompt_seconds(*copies, share.cost),
+          "the host's weights copied for each micro-batch, " + copies->bus.source);
       continue;
     }
     add(total, source,
         std::visit([&](const auto& device) { return prompt_seconds(device, share.cost); }, share.device),
-        share);
+        source_of(share));
   }
   if (storage) add_reads(total, source, storage->prompt_token, storage->rate);
   return as_speed(total, source);

@@ -60,16 +60,14 @@ std::vector<GpuFacts> parse_device_list(std::string_view text) {
 void gather_listed_devices(const Surroundings& from, Host& host) {
   const bool something = from.files.is_folder("/dev/dri") || from.files.exists("/dev/dxg") ||
                          from.files.exists("/dev/kfd") || from.files.exists("/dev/nvidiactl");
-  const bool incomplete = std::any_of(host.gpus.begin(), host.gpus.end(), [](const GpuFacts& gpu) {
-    return !gpu.unified && !gpu.memory_total.known();
-  });
+  const auto unknown_memory = [](const GpuFacts& gpu) { return !gpu.unified && !gpu.memory_total.known(); };
+  const bool incomplete = std::any_of(host.gpus.begin(), host.gpus.end(), unknown_memory);
   // Starting llama-server takes a tenth of a second, so it is asked only where something is missing.
   if (!something || (!host.gpus.empty() && !incomplete)) return;
   const auto text = listing(from, {"llama-server", "--list-devices"});
   if (!text) return;
   auto listed = parse_device_list(*text);
   if (listed.empty()) return;
-  const auto unknown_memory = [](const GpuFacts& gpu) { return !gpu.unified && !gpu.memory_total.known(); };
   host.gpus.erase(std::remove_if(host.gpus.begin(), host.gpus.end(), unknown_memory), host.gpus.end());
   const auto found_before = static_cast<std::ptrdiff_t>(host.gpus.size());
   const bool on_chip = shares_chip(from.files);

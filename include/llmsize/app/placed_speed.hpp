@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,10 @@ struct PlacedShares {
   std::optional<HostWeightCopies> copies;
   std::string unknown_because;  ///< A device that holds weights has no known speed.
 };
+
+/// Device `index` of a run with what the catalog says of its speed: nothing where it does not name the
+/// device. `request.specs` must outlive it.
+GpuDevice gpu_device(std::size_t index, const SpeedRequest& request, const catalog::ThroughputTable& table);
 
 /// Splits a token's work as `footprint` places weights, caches and states in `run`. `request.specs` must
 /// outlive the shares.

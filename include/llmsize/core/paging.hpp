@@ -15,6 +15,9 @@ struct PagedWeights {
   Bytes room_when_idle;  ///< The same while the server's prompt cache is empty.
 };
 
+/// What `budget` leaves for pages of the file beside everything that must stay in the host's memory.
+Bytes room_for_pages(const Footprint& footprint, Bytes budget);
+
 /// What of `model` pages under `budget`: neither what is repacked, whose originals nobody reads again, nor
 /// what devices hold, nor tables of which a token reads a row.
 PagedWeights paged_weights(const Model& model, const Footprint& footprint, const Residency& residency,

@@ -1,7 +1,9 @@
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -80,6 +82,14 @@ struct Placement {
   std::vector<DeviceShare> shares;                     ///< The host, then `OffloadRequest::devices` in order.
   std::map<std::string, int, std::less<>> overridden;  ///< Weights that an override moved, and where to.
 };
+
+/// The device of a layer's weights and caches; what is in no layer goes with the output.
+int layer_device(const Placement& placement, int layer);
+
+/// The device that works with the host's weights on batches of `least_batch_taken_over` tokens or more: the
+/// first that does so at all. Source: ggml-cuda's offload_op, llama.cpp v0.5.0.
+std::optional<std::size_t> host_weights_runner(const OffloadRequest& request);
+inline constexpr std::int64_t least_batch_taken_over = 32;
 
 /// The device that the weight `name` is on: index or `Placement::host`; `everywhere` for frequencies, of
 /// which every device that uses them has a copy.

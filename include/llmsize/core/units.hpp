@@ -1,4 +1,5 @@
 #pragma once
+#include <cmath>
 #include <compare>
 #include <cstdint>
 #include <limits>
@@ -83,6 +84,11 @@ constexpr Bytes align_up(Bytes size, std::int64_t alignment) {
   if (size.is_saturated()) return size;
   const std::int64_t rest = size.value() % alignment;
   return rest == 0 ? size : size + Bytes(alignment - rest);
+}
+
+/// `size` times `factor`, to the nearest byte; a saturated size stays so. `factor` keeps it below 2^63.
+inline Bytes scaled_to_nearest(Bytes size, double factor) {
+  return size.is_saturated() ? size : Bytes(std::llround(static_cast<double>(size.value()) * factor));
 }
 
 /// a * b for non-negative factors; the highest 64-bit value where the product does not fit.
